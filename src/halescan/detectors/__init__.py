@@ -1,0 +1,33 @@
+"""One file per method; `CATALOGUE` is the list of them."""
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from halescan.detectors.base import Detector
+from halescan.errors import SettingError
+
+CATALOGUE: dict[str, str] = {
+    "healthy-atlas": "halescan.detectors.healthy_atlas:HealthyAtlas",
+    "autoencoder": "halescan.detectors.autoencoder:Autoencoder",
+    "denoising-autoencoder": "halescan.detectors.denoising_autoencoder:DenoisingAutoencoder",
+    "padim": "halescan.detectors.padim:PaDiM",
+    "patchcore": "halescan.detectors.patchcore:PatchCore",
+}
+
+
+def catalogue() -> dict[str, str]:
+    """`CATALOGUE` and what other packages add by the entry point `halescan.detectors`."""
+    return CATALOGUE | {entry.name: entry.value for entry in entry_points(group="halescan.detectors")}
+
+
+def find_detector(name: str) -> type[Detector]:
+    """The class behind a name of the catalogue, imported only now.
+
+    Raises:
+        SettingError: if there is no such detector; lists those there are.
+    """
+    known = catalogue()
+    if name not in known:
+        raise SettingError(f"no detector is called {name!r}; there are {', '.join(known)}")
+    module, _, attribute = known[name].partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,131 @@
+"""The one shape every detector has."""
+
+import inspect
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from halescan.errors import NotFitted, SettingError, ShapeError, TrainingError
+from halescan.training.run import Run
+from halescan.types import Batch, Images, Scores, Stack
+
+
+class Detector(ABC):
+    """Learns what healthy looks like, then says how strange each place of a new image is.
+
+    Larger is stranger, for every detector. Settings are the keyword-only arguments of the constructor, kept under their
+    own names. A subclass answers `_learn` and `_measure`, and hands over what it has learned as arrays (`_state`,
+    `_restore`); the checks stand here, once.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    dims: ClassVar[tuple[int, ...]] = (2,)
+    channels: ClassVar[tuple[int, ...]] = (1, 3)
+    needs_weights: ClassVar[bool] = False
+    needs_abnormal: ClassVar[bool] = False
+    gives_map: ClassVar[bool] = True
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"cpu": {}, "paper": {}}
+
+    learned_shape: tuple[int, ...] = ()  # (c, *grid); empty means: nothing learned yet
+
+    @classmethod
+    def preset(cls, size: str, **changes: Any) -> Self:
+        """The detector with the settings of a named size, "cpu" or "paper", and any changes on top."""
+        if size not in cls.presets:
+            raise SettingError(f"size must be one of {sorted(cls.presets)}, got {size!r}")
+        return cls(**{**cls.presets[size], **changes})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments as they stand, ready for JSON."""
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
+        values = {name: getattr(self, name) for name in names}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def fit(
+        self,
+        normal: Images | np.ndarray,
+        *,
+        check: Images | None = None,
+        labels: np.ndarray | None = None,
+        run: Run | None = None,
+    ) -> Self:
+        """Learn from images `(n, c, *grid)` that readers called healthy.
+
+        Args:
+            normal: The healthy cohort, or a small array of it.
+            check: Healthy images kept apart, to watch the loss and choose the epoch.
+            labels: `(n,)` for the methods that need abnormal examples; refused by the others.
+            run: Seed, device, folder and listener; the defaults keep nothing.
+
+        Raises:
+            TrainingError: if there is nothing to learn from, or labels are given to a method that uses none.
+            ShapeError: if the method does not take images of this shape.
+        """
+        images = Stack(normal) if isinstance(normal, np.ndarray) else normal
+        if len(images) == 0:
+            raise TrainingError(f"{self.name} needs healthy images to learn from, got none")
+        if labels is not None and not self.needs_abnormal:
+            raise TrainingError(f"{self.name} learns from healthy images alone; leave labels out")
+        shape = images.take([0]).images.shape[1:]
+        self._check_kind(shape)
+        self._learn(images, check, run or Run())
+        self.learned_shape = tuple(shape)
+        return self
+
+    def score(self, batch: Batch | np.ndarray) -> Scores:
+        """Strangeness of images `(n, c, *grid)`; see `Scores`.
+
+        Raises:
+            NotFitted: before `fit`.
+            ShapeError: if channels or grid differ from those learned.
+        """
+        if not self.learned_shape:
+            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
+        whole = Batch(np.asarray(batch, np.float32)) if isinstance(batch, np.ndarray) else batch
+        if whole.images.shape[1:] != self.learned_shape:
+            raise ShapeError(
+                f"{self.name} learned images of shape {self.learned_shape}, got {whole.images.shape[1:]}; "
+                "prepare them with the profile the model was trained with"
+            )
+        return self._measure(whole)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was learned, as named arrays; `restore` takes it back.
+
+        Raises:
+            NotFitted: before `fit`.
+        """
+        if not self.learned_shape:
+            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
+        return {"learned_shape": np.asarray(self.learned_shape, np.int64), **self._state()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> Self:
+        """Take back what `state` gave; the settings must be those it was learned with."""
+        rest = dict(state)
+        shape = tuple(int(side) for side in rest.pop("learned_shape"))
+        self._restore(rest, shape)
+        self.learned_shape = shape
+        return self
+
+    def _check_kind(self, shape: tuple[int, ...]) -> None:
+        """Refuse `(c, *grid)` that the method cannot take."""
+        if len(shape) - 1 not in self.dims:
+            raise ShapeError(f"{self.name} works in {self.dims} dimensions, got images of shape {shape} (channels first)")
+        if shape[0] not in self.channels:
+            raise ShapeError(f"{self.name} takes {self.channels} channels, got {shape[0]}")
+
+    @abstractmethod
+    def _learn(self, normal: Images, check: Images | None, run: Run) -> None: ...
+
+    @abstractmethod
+    def _measure(self, batch: Batch) -> Scores: ...
+
+    @abstractmethod
+    def _state(self) -> dict[str, np.ndarray]: ...
+
+    @abstractmethod
+    def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None: ...

@@ -1,0 +1,65 @@
+"""Every error Halescan raises on purpose.
+
+HalescanError
+├── ScanError          a file cannot be read as an image
+│   └── AmbiguousScan  a folder holds several series; names them and asks which
+├── TableError         a table of scans is wrong or names files that are not there
+├── ShapeError         an array has another shape than promised
+├── SettingError       a setting lies outside its range
+├── NotFitted          a detector was asked before it had learned
+├── TrainingError      learning cannot start or cannot go on
+├── WeightsError       a backbone's weights are missing or not the ones expected
+├── ModelError         a model folder is damaged, from a newer version, or unsafe
+├── OutputError        a result cannot be written
+└── MissingExtra       an optional package is needed and absent
+
+A message says what was found, what was expected and the way out. It may name a file, never a patient.
+"""
+
+
+class HalescanError(Exception):
+    """Catch this to catch everything below."""
+
+
+class ScanError(HalescanError, OSError):
+    """A file cannot be read as an image."""
+
+
+class AmbiguousScan(ScanError):
+    """A folder holds several series; the message lists them and the way to choose."""
+
+
+class TableError(HalescanError, ValueError):
+    """A table of scans is wrong or names files that are not there."""
+
+
+class ShapeError(HalescanError, ValueError):
+    """An array has another shape than promised; names both shapes."""
+
+
+class SettingError(HalescanError, ValueError):
+    """A setting lies outside its range; names the range and a good value."""
+
+
+class NotFitted(HalescanError, RuntimeError):
+    """A detector was asked before it had learned; names the call to make."""
+
+
+class TrainingError(HalescanError, RuntimeError):
+    """Learning cannot start (too few scans) or cannot go on (the loss is not a number)."""
+
+
+class WeightsError(HalescanError, OSError):
+    """A backbone's weights are missing or differ from their checksum."""
+
+
+class ModelError(HalescanError, OSError):
+    """A model folder is damaged, was written by a newer version, or holds something unsafe."""
+
+
+class OutputError(HalescanError, OSError):
+    """A result cannot be written: read-only folder, full disk, or results of another run in the way."""
+
+
+class MissingExtra(HalescanError, ImportError):
+    """An optional package is needed and absent; names the extra to install."""
