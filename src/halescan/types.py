@@ -303,7 +303,10 @@ class ModelFacts:
 
 @dataclass(frozen=True, eq=False)
 class CaseResult:
-    """One patient's examination, scored: everything a report is made of."""
+    """One patient's examination, scored: everything a report is made of.
+
+    `request` is a digest of the model, the input and the settings: the same request need not be answered twice.
+    """
 
     case: str
     examined_utc: str
@@ -311,3 +314,4 @@ class CaseResult:
     verdict: Verdict
     model: ModelFacts
     notes: tuple[Note, ...] = ()
+    request: str = ""

@@ -5,8 +5,10 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from torch import nn
 
 from halescan.errors import NotFitted, SettingError, ShapeError, TrainingError
+from halescan.training.device import find_device
 from halescan.training.run import Run
 from halescan.types import Batch, Images, Scores, Stack
 
@@ -111,10 +113,24 @@ class Detector(ABC):
         self.learned_shape = shape
         return self
 
+    def to(self, device: str) -> Self:
+        """Score on this device from now on; `Run.device` says how it is spelled. Learning moves there by itself.
+
+        Raises:
+            SettingError: if there is no such device.
+        """
+        target = find_device(device)
+        for part in vars(self).values():
+            if isinstance(part, nn.Module):
+                part.to(target)
+        return self
+
     def _check_kind(self, shape: tuple[int, ...]) -> None:
         """Refuse `(c, *grid)` that the method cannot take."""
         if len(shape) - 1 not in self.dims:
-            raise ShapeError(f"{self.name} works in {self.dims} dimensions, got images of shape {shape} (channels first)")
+            raise ShapeError(
+                f"{self.name} works in {self.dims} dimensions, got images of shape {shape} (channels first)"
+            )
         if shape[0] not in self.channels:
             raise ShapeError(f"{self.name} takes {self.channels} channels, got {shape[0]}")
 

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Plain torch parts: tensors in, tensors out; no files, no training."""

@@ -1,0 +1,99 @@
+"""Grey values on one scale: where black and white lie, and the line between them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from halescan.errors import SettingError
+
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601: what the eye makes of red, green and blue
+_ENOUGH = 65_536  # values from which a quantile is read: its error is then below 0.1 % of the healthy spread
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Grey values shown as 0 and 1, and the largest value kept.
+
+    Args:
+        low: Grey value that becomes 0; below it all is 0.
+        high: Grey value that becomes 1.
+        ceiling: Largest value that comes out, at least 1.
+    """
+
+    low: float
+    high: float
+    ceiling: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise SettingError(f"black must lie below white, got {self.low} and {self.high}")
+
+    def apply(self, pixels: np.ndarray) -> np.ndarray:
+        """The pixels as float32 in [0, ceiling]."""
+        scale = 1.0 / (self.high - self.low)
+        values = np.multiply(pixels, np.float32(scale), dtype=np.float32)
+        values -= np.float32(self.low * scale)
+        return np.clip(values, 0, self.ceiling, out=values)
+
+
+def window(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Grey values between `low` and `high` (HU in CT) as float32 in [0, 1]; beyond them all is black or white.
+
+    Raises:
+        SettingError: if `low` is not below `high`.
+    """
+    return Levels(low, high).apply(pixels)
+
+
+def robust(
+    pixels: np.ndarray, mask: np.ndarray | None = None, low_q: float = 0.005, high_q: float = 0.995
+) -> np.ndarray:
+    """Grey values as float32, 0 and 1 at two quantiles of those inside the mask, kept up to 1.5.
+
+    What is brighter than nearly all healthy tissue (oedema on FLAIR, calcium) keeps its rank instead of going white.
+    """
+    return robust_levels(pixels, mask, low_q, high_q).apply(pixels)
+
+
+def robust_levels(
+    pixels: np.ndarray, mask: np.ndarray | None = None, low_q: float = 0.005, high_q: float = 0.995
+) -> Levels:
+    """The two quantiles of `robust`; the extremes where the quantiles coincide."""
+    values = _sample(pixels, mask)
+    low, high = np.quantile(values, [low_q, high_q])
+    if not low < high:
+        low, high = float(pixels.min()), float(pixels.max())
+    if not low < high:
+        high = low + 1.0
+    return Levels(float(low), float(high), 1.5)
+
+
+def full_range(pixels: np.ndarray) -> np.ndarray:
+    """Grey values or colours as float32 in [0, 1] over the range that the file could have held; see `range_levels`."""
+    return range_levels(pixels).apply(pixels)
+
+
+def range_levels(pixels: np.ndarray) -> Levels:
+    """Black and white of 8 and 16 unsigned bits; of other types the smallest and the largest value."""
+    if pixels.dtype in (np.uint8, np.uint16):
+        return Levels(0.0, float(np.iinfo(pixels.dtype).max))
+    low, high = float(pixels.min()), float(pixels.max())
+    return Levels(low, high if high > low else low + 1.0)
+
+
+def luminance(pixels: np.ndarray) -> np.ndarray:
+    """`(..., 3)` red, green, blue as `(...)` float32 grey, on the same scale."""
+    return np.asarray(pixels, np.float32) @ LUMINANCE
+
+
+def _sample(pixels: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """Evenly spread values inside the mask (all, if it is empty), at most a few ten thousand."""
+    values = pixels.reshape(-1)
+    stride = max(1, values.size // (4 * _ENOUGH))
+    # an odd stride does not fall into step with the rows
+    stride += 1 - stride % 2
+    values = values[::stride]
+    if mask is not None:
+        kept = values[mask.reshape(-1)[::stride]]
+        values = kept if kept.size else values
+    return np.asarray(values[:: max(1, values.size // _ENOUGH)], np.float32)

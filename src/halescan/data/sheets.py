@@ -1,0 +1,161 @@
+"""Tables of scans: which patient, which label, which part; as text or as a spreadsheet."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from halescan.errors import TableError
+from halescan.types import Label
+
+HEALTHY = frozenset({"healthy", "normal", "good", "negative", "benign-control", "control", "0"})
+ABNORMAL = frozenset({"abnormal", "anomalous", "anomaly", "bad", "positive", "disease", "diseased", "1"})
+_FILE_COLUMNS = ("file", "path")
+_OWN_COLUMNS = ("patient", "study", "label", "split", "mask")
+_MANIFESTS = ("manifest.tsv", "manifest.csv")
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a file and what is known of it; None where the table says nothing."""
+
+    file: Path
+    patient: str | None = field(default=None, repr=False)
+    study: str | None = field(default=None, repr=False)
+    label: Label | None = None
+    split: str | None = None
+    mask: Path | None = None
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def read_table(path: Path) -> tuple[Row, ...]:
+    """The rows of a .tsv, .csv or .xlsx file; paths are relative to its folder.
+
+    A column `file` (or `path`) is needed; `patient`, `study`, `label`, `split`, `mask` are used, others are kept.
+
+    Raises:
+        TableError: if it cannot be read, has no such column, or uses labels that mean neither healthy nor abnormal.
+    """
+    lines = _lines(path)
+    if not lines:
+        raise TableError(f"{path}: holds no rows; expected a heading line with a column 'file' and a line a scan")
+    column = next((name for name in _FILE_COLUMNS if name in lines[0]), None)
+    if column is None:
+        names = ", ".join(lines[0]) or "none"
+        raise TableError(f"{path}: has the columns {names}; one must be called 'file' (or 'path') and name the scans")
+    labels = _labels(path, (line.get("label", "") for line in lines))
+    return tuple(_row(line, column, labels, path.parent) for line in lines if line[column])
+
+
+def manifests_near(path: Path) -> Iterator[Path]:
+    """Manifests with a column of files: in the path's folder, then up to two folders above, nearest first."""
+    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    for place in (folder, *list(folder.parents)[:2]):
+        for name in _MANIFESTS:
+            if (place / name).is_file() and _names_files(place / name):
+                yield place / name
+
+
+def check_present(path: Path, rows: Iterable[Row]) -> None:
+    """Refuse a table that names scans or masks which are not there.
+
+    Raises:
+        TableError: listing the first few, and how many.
+    """
+    named = [file for row in rows for file in (row.file, row.mask) if file is not None]
+    missing = [file for file in named if not file.exists()]
+    if missing:
+        first = ", ".join(str(file) for file in missing[:_LISTED])
+        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+        raise TableError(
+            f"{path}: {len(missing)} of {len(named)} files it names are not there: {first}{more}; "
+            "paths are taken from the folder of the table"
+        )
+
+
+def _names_files(path: Path) -> bool:
+    """Whether a table has a column of files; a list of checksums of the same name has none."""
+    try:
+        lines = _lines(path)
+    except TableError:
+        return False
+    return bool(lines) and any(name in lines[0] for name in _FILE_COLUMNS)
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    """Every line by its lower-case column names, blanks stripped; empty lines left out."""
+    try:
+        cells = _spreadsheet(path) if path.suffix.lower() == ".xlsx" else _text(path)
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read ({error.strerror or 'not a table'})") from error
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path}: is not UTF-8 text; save it as .csv in UTF-8 or as .xlsx") from error
+    except csv.Error as error:
+        raise TableError(f"{path}: is not a table: {error}") from error
+    head = [cell.strip().lower() for cell in cells[0]] if cells else []
+    filled = [row for row in cells[1:] if any(cell.strip() for cell in row)]
+    return [{name: row[at].strip() if at < len(row) else "" for at, name in enumerate(head) if name} for row in filled]
+
+
+def _text(path: Path) -> list[list[str]]:
+    """Cells of a text table; tabs in .tsv, else whichever of tab, semicolon and comma the heading holds most."""
+    text = path.read_text(encoding="utf-8-sig")
+    heading = text.partition("\n")[0]
+    separator = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=heading.count)
+    return list(csv.reader(text.splitlines(), delimiter=separator))
+
+
+def _spreadsheet(path: Path) -> list[list[str]]:
+    """Cells of the first sheet, as text."""
+    from zipfile import BadZipFile
+
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        raise TableError(f"{path}: is not a spreadsheet; save it as .xlsx or .csv") from error
+    try:
+        rows = book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(())
+        return [["" if cell is None else str(cell) for cell in row] for row in rows]
+    finally:
+        book.close()
+
+
+def _labels(path: Path, spelled: Iterable[str]) -> dict[str, Label | None]:
+    """What each spelling of a label means."""
+    meaning: dict[str, Label | None] = {"": None}
+    strange = []
+    for word in sorted(set(spelled)):
+        plain = word.lower().removesuffix(".0")
+        if plain in HEALTHY:
+            meaning[word] = "healthy"
+        elif plain in ABNORMAL:
+            meaning[word] = "abnormal"
+        elif word:
+            strange.append(word)
+    if strange:
+        listed = ", ".join(repr(word[:40]) for word in strange[:_LISTED])
+        more = f" and {len(strange) - _LISTED} more" if len(strange) > _LISTED else ""
+        raise TableError(
+            f"{path}: the labels {listed}{more} mean neither healthy ({', '.join(sorted(HEALTHY))}) "
+            f"nor abnormal ({', '.join(sorted(ABNORMAL))})"
+        )
+    return meaning
+
+
+def _row(line: dict[str, str], column: str, labels: dict[str, Label | None], folder: Path) -> Row:
+    """One line as a row."""
+    mask = line.get("mask", "")
+    extra = {name: text for name, text in line.items() if text and name not in (*_OWN_COLUMNS, column)}
+    return Row(
+        file=folder / line[column],
+        patient=line.get("patient") or None,
+        study=line.get("study") or None,
+        label=labels[line.get("label", "")],
+        split=line.get("split") or None,
+        mask=folder / mask if mask else None,
+        extra=extra,
+    )

@@ -1,0 +1,89 @@
+"""Encoders: the network a feature method looks with, found on this machine or else trained on the healthy scans."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from halescan.networks import backbones
+from halescan.networks.backbones import Backbone
+from halescan.networks.mobilenet_v2 import STRIDES
+from halescan.networks.own_encoder import OwnEncoder, SpotThePaste
+from halescan.training.chance import seeded
+from halescan.training.loop import learn
+from halescan.training.run import Run
+from halescan.training.schedule import Schedule, Tensors
+from halescan.types import Images
+
+Origin = Literal["weights", "own"]
+
+
+def choose_backbone(
+    name: str, images: Images, run: Run, *, levels: Sequence[int], steps: int = 300
+) -> tuple[Backbone, Origin, tuple[int, ...]]:
+    """The backbone of this name, or one trained on the healthy images where it is not at hand.
+
+    Args:
+        name: Name of a backbone, or "own" to train one whatever is at hand.
+        levels: Levels asked for, in the named backbone's numbering.
+        steps: Steps of training an own encoder.
+
+    Returns:
+        The backbone on the run's device, cut behind the deepest level; where it came from; and its levels, which in an
+        own encoder are those of the same strides.
+
+    Raises:
+        WeightsError: if weights are there and damaged: nothing else is taken in their place.
+    """
+    found = None if name == "own" else backbones.find_backbone(name, run.weights)
+    if found is not None:
+        return found.cut(max(levels)).to(named_device(run.device)), "weights", tuple(levels)
+    own = train_encoder(images, run, steps=steps)
+    stand_ins = tuple(levels) if name == "own" else stand_in_levels(levels, deepest=own.deepest)
+    return own.cut(max(stand_ins)), "own", stand_ins
+
+
+def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int = 16) -> Backbone:
+    """Train an encoder on healthy images alone, by the game of `SpotThePaste`."""
+    channels = images.take([0]).images.shape[1]
+    with seeded(run.seed, "encoder weights"):
+        game = SpotThePaste(OwnEncoder(channels))
+    schedule = Schedule(steps, batch_size=batch_size, learning_rate=2e-3, weight_decay=1e-4, curve="one-cycle")
+    learn(game, _play, images=images, settings=schedule, run=run, stage="encoder")
+    return Backbone.own(game.encoder).to(named_device(run.device))
+
+
+def stand_in_levels(levels: Sequence[int], *, deepest: int) -> tuple[int, ...]:
+    """Levels of an own encoder with the strides that these blocks have in MobileNetV2; each once, in order."""
+    halvings = [1]
+    for stride in STRIDES:
+        halvings.append(halvings[-1] + (stride == 2))
+    wanted = {halvings[min(max(level, 1), len(halvings)) - 1] for level in levels}
+    return tuple(sorted({min(level, deepest) for level in wanted}))
+
+
+def named_device(name: str) -> torch.device:
+    """The torch device of a run's word for it; "auto" takes an accelerator where there is one."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def backbones_at_hand(weights: Path | None = None) -> list[dict[str, Any]]:
+    """One row a backbone on this machine."""
+    return backbones.list_backbones(weights)
+
+
+def fetch_backbone(name: str, weights: Path | None = None) -> Path:
+    """Fetch a backbone from the hub into the weights folder."""
+    return backbones.get_backbone(name, weights)
+
+
+def _play(game: nn.Module, batch: Tensors, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """One step of the game."""
+    assert isinstance(game, SpotThePaste)
+    return game.losses(batch.images, generator)

@@ -1,0 +1,88 @@
+"""Feature space: how PaDiM and PatchCore describe the places of an image before they compare them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from halescan.detectors.encoders import Origin, choose_backbone
+from halescan.networks.backbones import Backbone
+from halescan.networks.pyramid import Pyramid
+from halescan.training.chance import numbers
+from halescan.training.run import Progress, Run
+from halescan.types import Images
+
+BASIS_IMAGES = 256  # enough for a covariance of some hundred channels: each image gives hundreds of places
+AT_ONCE = 16  # images read at once
+
+
+class FeatureSpace:
+    """A backbone, its levels, and the pyramid over them.
+
+    Args:
+        origin: "weights" or "own": where the backbone came from.
+    """
+
+    def __init__(self, backbone: Backbone, pyramid: Pyramid, levels: Sequence[int], origin: Origin) -> None:
+        self.backbone, self.pyramid, self.levels, self.origin = backbone, pyramid, tuple(levels), origin
+
+    @classmethod
+    def learn(
+        cls, images: Images, run: Run, *, backbone: str, levels: Sequence[int], pyramid: Pyramid, encoder_steps: int
+    ) -> Self:
+        """Find or train the backbone, then fit the pyramid on up to `BASIS_IMAGES` images drawn by the seed."""
+        found, origin, used = choose_backbone(backbone, images, run, levels=levels, steps=encoder_steps)
+        found.check(used)
+        order = numbers(run.seed, "features", "basis").permutation(len(images))[:BASIS_IMAGES]
+        batches = (found.levels(part, used) for _, part in read(images, np.sort(order), run, stage="features"))
+        return cls(found, pyramid.fit(batches), used, origin)
+
+    def describe(self, images: Tensor) -> Tensor:
+        """Images `(n, c, h, w)` in [0, 1] to descriptions `(n, components, gh, gw)`."""
+        return self.pyramid(self.backbone.levels(images, self.levels))
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to a device."""
+        self.backbone.to(device)
+        return self
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All of it, as named arrays."""
+        return {
+            "levels": np.asarray(self.levels, np.int64),
+            **{f"backbone/{name}": value for name, value in self.backbone.state().items()},
+            **{f"pyramid/{name}": value for name, value in self.pyramid.state().items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, np.ndarray], pyramid: Pyramid) -> Self:
+        """Back from `state`, with a pyramid of the same settings."""
+        backbone = Backbone.from_state(part_of(state, "backbone"))
+        levels = tuple(int(level) for level in state["levels"])
+        origin: Origin = "own" if backbone.kind == "own" else "weights"
+        return cls(backbone, pyramid.restore(part_of(state, "pyramid")), levels, origin)
+
+
+def read(images: Images, where: np.ndarray, run: Run, *, stage: str) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """The images at these places, a few at a time: their numbers and `(n, c, h, w)`. Tells the listener."""
+    for start in range(0, len(where), AT_ONCE):
+        part = where[start : start + AT_ONCE]
+        yield part, as_tensor(images.take(part.tolist()).images)
+        run.listen(Progress(stage, start + len(part), len(where)))
+
+
+def as_tensor(images: np.ndarray) -> Tensor:
+    """`(n, c, h, w)` float32."""
+    return torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
+
+
+def as_places(descriptions: Tensor) -> Tensor:
+    """`(n, d, gh, gw)` to `(n, gh gw, d)`."""
+    return descriptions.flatten(2).transpose(1, 2).contiguous()
+
+
+def part_of(state: Mapping[str, np.ndarray], room: str) -> dict[str, np.ndarray]:
+    """The arrays named `room/...`, without that prefix."""
+    return {name.removeprefix(room + "/"): value for name, value in state.items() if name.startswith(room + "/")}

@@ -1,0 +1,124 @@
+"""PaDiM: at every place of the image, how far from the Gaussian of healthy descriptions?"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+
+from halescan.detectors.base import Detector
+from halescan.detectors.features import FeatureSpace, as_places, as_tensor, part_of, read
+from halescan.errors import NotFitted, SettingError, TrainingError
+from halescan.networks.gaussians import PlaceGaussians
+from halescan.networks.pyramid import Pyramid
+from halescan.training.run import Run
+from halescan.types import Batch, Images, Scores
+
+
+class PaDiM(Detector):
+    """Mahalanobis distance to the healthy Gaussian of the same place, in the features of a backbone.
+
+    Strong where anatomy is aligned; memory does not grow with the number of images.
+
+    Args:
+        backbone: Name of the backbone; where it is not at hand, or for "own", an encoder is trained.
+        levels: Its levels, as the backbone numbers them (blocks 1 to 17 of MobileNetV2).
+        grid: Places along the longer side of the map; None takes the finest level's.
+        aggregate: Odd side of the local average; 1 is off.
+        components: Dimensions kept of the features.
+        shrinkage: "oas" draws each covariance towards a multiple of the identity as far as the number of images asks;
+            "none" leaves it, as in the paper.
+        epsilon: Added to the diagonal of each covariance; the features have variance 1 on average.
+        encoder_steps: Steps of training where an encoder has to be trained.
+
+    Source:
+        Defard et al. 2020, arXiv 2011.08785. We differ: principal components instead of randomly chosen channels,
+        balanced levels, and a shrinkage that follows the number of images.
+    """
+
+    name = "padim"
+    summary = "a Gaussian of healthy features at each place; the map is the Mahalanobis distance"
+    source = "https://arxiv.org/abs/2011.08785"
+    needs_weights = True
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "cpu": {},
+        "paper": {"backbone": "resnet18", "levels": (1, 2, 3), "aggregate": 1, "components": 100, "shrinkage": "none"},
+    }
+
+    def __init__(
+        self,
+        *,
+        backbone: str = "mobilenet_v2",
+        levels: Sequence[int] = (6, 10, 13),
+        grid: int | None = 28,
+        aggregate: int = 3,
+        components: int = 64,
+        shrinkage: Literal["oas", "none"] = "oas",
+        epsilon: float = 0.01,
+        encoder_steps: int = 300,
+    ) -> None:
+        if shrinkage not in ("oas", "none"):
+            raise SettingError(f'shrinkage must be "oas" or "none", got {shrinkage!r}')
+        if not epsilon > 0:
+            raise SettingError(f"epsilon must be above 0, 0.01 is usual, got {epsilon}")
+        self.backbone, self.levels, self.grid = backbone, tuple(levels), grid
+        self.aggregate, self.components = aggregate, components
+        self.shrinkage, self.epsilon, self.encoder_steps = shrinkage, epsilon, encoder_steps
+        self._pyramid()  # refuses what it cannot do now rather than after training
+        self._space: FeatureSpace | None = None
+        self._gaussians = PlaceGaussians()
+
+    @property
+    def backbone_origin(self) -> str | None:
+        """ "weights" or "own": where the backbone came from; None before `fit`."""
+        return None if self._space is None else self._space.origin
+
+    def to(self, device: str) -> Self:
+        """Move what was learned to a device."""
+        from halescan.detectors.encoders import named_device
+
+        if self._space is not None:
+            self._space.to(named_device(device))
+            self._gaussians.to(named_device(device))
+        return self
+
+    def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
+        if len(normal) < 2:
+            raise TrainingError(f"{self.name} needs two healthy images or more, got {len(normal)}")
+        space = FeatureSpace.learn(
+            normal,
+            run,
+            backbone=self.backbone,
+            levels=self.levels,
+            pyramid=self._pyramid(),
+            encoder_steps=self.encoder_steps,
+        )
+        gaussians = PlaceGaussians()
+        for _, images in read(normal, np.arange(len(normal)), run, stage="gaussians"):
+            gaussians.add(as_places(space.describe(images)))
+        self._gaussians = gaussians.finish(shrink=self.shrinkage == "oas", epsilon=self.epsilon)
+        self._space = space
+
+    def _measure(self, batch: Batch) -> Scores:
+        descriptions = self._ready().describe(as_tensor(batch.images))
+        with torch.inference_mode():
+            distance = self._gaussians.distance(as_places(descriptions))
+        return Scores(map=distance.reshape(len(batch), *descriptions.shape[-2:]).cpu().numpy())
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return {
+            **self._ready().state(),
+            **{f"gaussians/{name}": value for name, value in self._gaussians.state().items()},
+        }
+
+    def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
+        self._space = FeatureSpace.from_state(state, self._pyramid())
+        self._gaussians = PlaceGaussians().restore(part_of(state, "gaussians"))
+
+    def _pyramid(self) -> Pyramid:
+        return Pyramid(grid=self.grid, aggregate=self.aggregate, components=self.components)
+
+    def _ready(self) -> FeatureSpace:
+        if self._space is None:
+            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
+        return self._space

@@ -1,0 +1,258 @@
+"""PatchCore: how far is each patch from the nearest healthy patch, of its own place or of any?"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from halescan.detectors.base import Detector
+from halescan.detectors.encoders import backbones_at_hand, fetch_backbone, named_device
+from halescan.detectors.features import FeatureSpace, as_places, as_tensor, read
+from halescan.errors import ModelError, NotFitted, SettingError
+from halescan.networks.nearest import BankByPlace, BankOfAll, spread_out
+from halescan.networks.pyramid import Pyramid
+from halescan.training.chance import number_from, numbers
+from halescan.training.run import Run
+from halescan.types import Batch, Images, Scores
+
+__all__ = ["PatchCore", "backbones_at_hand", "fetch_backbone"]
+
+EXAMPLE_SIDE = 96  # pixels of a thumbnail
+MOST_EXAMPLES = 1000
+SHOWN = 3  # nearest healthy examples named with each image
+CANDIDATES = 4  # patches drawn for each one kept when a bank is thinned
+
+
+class PatchCore(Detector):
+    """Distance to the nearest healthy patch, in the features of a backbone.
+
+    With `neighbourhood` a patch is compared with healthy patches of its own place and of the places so many grid steps
+    around it: what is normal elsewhere is strange here. Without, with the healthy patches of all places, for images
+    that have no fixed anatomy. Memory has a hard limit: what is remembered (patches in half precision, and thumbnails
+    of the images they came from) stays within `memory_mb` however many images there are.
+
+    Args:
+        backbone: Name of the backbone; where it is not at hand, or for "own", an encoder is trained.
+        levels: Its levels, as the backbone numbers them (blocks 1 to 17 of MobileNetV2).
+        grid: Places along the longer side of the map; None takes the finest level's.
+        aggregate: Odd side of the local average; 1 is off.
+        components: Dimensions kept of the features.
+        neighbourhood: Grid steps around a place whose healthy patches count as its own; None: one bank for all places.
+        neighbours: The map is the mean distance to so many nearest patches; more than one forgives a stray healthy one.
+        coreset: Patches kept in a bank for all places, spread out by greedy k-centres; None keeps what memory allows.
+        memory_mb: What may be remembered, in 10^6 bytes as stored; while scoring, patches take twice that.
+        encoder_steps: Steps of training where an encoder has to be trained.
+
+    Source:
+        Roth et al. 2022, arXiv 2106.08265. We differ: banks by place, principal components, balanced levels, a limit in
+        bytes, candidates drawn at random before the coreset is chosen, and no reweighting of the image's score.
+    """
+
+    name = "patchcore"
+    summary = "distance to the nearest healthy patch, of the same place or of any; remembers examples to show"
+    source = "https://arxiv.org/abs/2106.08265"
+    needs_weights = True
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "cpu": {},
+        "paper": {
+            "backbone": "resnet50",
+            "levels": (2, 3),
+            "components": 1024,
+            "neighbourhood": None,
+            "memory_mb": 1000.0,
+        },
+    }
+
+    def __init__(
+        self,
+        *,
+        backbone: str = "mobilenet_v2",
+        levels: Sequence[int] = (6, 10, 13),
+        grid: int | None = None,
+        aggregate: int = 3,
+        components: int = 96,
+        neighbourhood: int | None = 1,
+        neighbours: int = 1,
+        coreset: int | None = 10_000,
+        memory_mb: float = 64.0,
+        encoder_steps: int = 300,
+    ) -> None:
+        if neighbourhood is not None and neighbourhood < 0:
+            raise SettingError(f"neighbourhood must be 0 or more grid steps, or none for one bank, got {neighbourhood}")
+        if neighbours < 1 or (coreset is not None and coreset < 1):
+            raise SettingError(f"neighbours and coreset must be 1 or more, got {neighbours} and {coreset}")
+        if not memory_mb > 0:
+            raise SettingError(f"memory_mb must be above 0, 64 is usual, got {memory_mb}")
+        self.backbone, self.levels, self.grid = backbone, tuple(levels), grid
+        self.aggregate, self.components = aggregate, components
+        self.neighbourhood, self.neighbours, self.coreset = neighbourhood, neighbours, coreset
+        self.memory_mb, self.encoder_steps = memory_mb, encoder_steps
+        self._pyramid()  # refuses what it cannot do now rather than after training
+        self._space: FeatureSpace | None = None
+        self._bank: BankByPlace | BankOfAll | None = None
+        self._sources = np.zeros(0, np.int32)
+        self.examples = np.zeros((0, EXAMPLE_SIDE, EXAMPLE_SIDE), np.uint8)
+
+    @property
+    def backbone_origin(self) -> str | None:
+        """ "weights" or "own": where the backbone came from; None before `fit`."""
+        return None if self._space is None else self._space.origin
+
+    def to(self, device: str) -> Self:
+        """Move what was learned to a device."""
+        if self._space is not None and self._bank is not None:
+            self._space.to(named_device(device))
+            grid = self._bank.grid if isinstance(self._bank, BankByPlace) else (0, 0)
+            self._bank = self._as_bank(self._bank.patches.to(named_device(device)), grid)
+        return self
+
+    def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
+        space = FeatureSpace.learn(
+            normal,
+            run,
+            backbone=self.backbone,
+            levels=self.levels,
+            pyramid=self._pyramid(),
+            encoder_steps=self.encoder_steps,
+        )
+        first = normal.take([0]).images
+        _, width, *grid = space.describe(as_tensor(first)).shape
+        thumbnail = EXAMPLE_SIDE**2 * first.shape[1]
+        self._space = space
+        if self.neighbourhood is None:
+            self._remember_anywhere(normal, run, width=width, places=grid[0] * grid[1], thumbnail=thumbnail)
+        else:
+            self._remember_here(normal, run, width=width, grid=(grid[0], grid[1]), thumbnail=thumbnail)
+
+    def _remember_here(self, normal: Images, run: Run, *, width: int, grid: tuple[int, int], thumbnail: int) -> None:
+        """Patches of as many images as memory allows, drawn at random, each at its place."""
+        each = 2 * grid[0] * grid[1] * width + 4  # half precision, and the number of the image
+        count = min(len(normal), _images_within(self._bytes, each, thumbnail))
+        if count < 1:
+            raise SettingError(self._too_small(each + thumbnail))
+        chosen = np.sort(numbers(run.seed, self.name, "images").permutation(len(normal))[:count])
+        patches = torch.empty(grid[0] * grid[1], count, width, dtype=torch.float16)
+        examples: list[np.ndarray] = []
+        done = 0
+        for _, images in read(normal, chosen, run, stage="patches"):
+            places = as_places(self._ready().describe(images)).transpose(0, 1)
+            patches[:, done : done + len(images)] = places.half().cpu()
+            done += len(images)
+            examples.append(_thumbnails(images[: max(0, MOST_EXAMPLES - done + len(images))]))
+        self.examples = np.concatenate(examples)
+        self._sources = np.arange(count, dtype=np.int32)
+        self._bank = self._as_bank(patches.float().to(self._device), grid)
+
+    def _remember_anywhere(self, normal: Images, run: Run, *, width: int, places: int, thumbnail: int) -> None:
+        """Patches of all images, drawn at random and then spread out; each remembers its image."""
+        shown = min(len(normal), MOST_EXAMPLES, int(self._bytes // 4 // thumbnail))
+        room = int((self._bytes - shown * thumbnail) // (2 * width + 4))
+        keep = min(room, len(normal) * places if self.coreset is None else self.coreset)
+        if keep < 1:
+            raise SettingError(self._too_small(2 * width + 4 + thumbnail))
+        wanted = keep if self.coreset is None else CANDIDATES * keep
+        each = min(places, -(-wanted // len(normal)))
+        rows, sources, examples = [], [], []
+        for where, images in read(normal, np.arange(len(normal)), run, stage="patches"):
+            for number, description in zip(where.tolist(), as_places(self._ready().describe(images)), strict=True):
+                drawn = numbers(run.seed, self.name, "patches", number).permutation(places)[:each]
+                rows.append(description[torch.from_numpy(drawn)].half().cpu())
+                sources.append(np.full(len(drawn), number, np.int32))
+        if self.coreset is None:
+            order = numbers(run.seed, self.name, "rows").permutation(len(normal) * each)[:keep]
+            kept = torch.from_numpy(np.sort(order))
+        else:
+            kept = spread_out(torch.cat(rows).float(), keep=keep, seed=number_from(run.seed, self.name, "coreset"))
+        number_of = np.concatenate(sources)[kept.numpy()]
+        used = np.unique(number_of)
+        used = np.sort(used[numbers(run.seed, self.name, "examples").permutation(len(used))[:shown]])
+        for _, images in read(normal, used, run, stage="examples"):
+            examples.append(_thumbnails(images))
+        self.examples = np.concatenate(examples) if examples else _thumbnails(torch.zeros(0, 1, 1, 1))
+        position = {int(number): index for index, number in enumerate(used)}
+        self._sources = np.asarray([position.get(int(number), -1) for number in number_of], np.int32)
+        self._bank = self._as_bank(torch.cat(rows)[kept].float().to(self._device), (0, 0))
+
+    def _measure(self, batch: Batch) -> Scores:
+        descriptions = self._ready().describe(as_tensor(batch.images))
+        bank = self._bank
+        assert bank is not None
+        with torch.inference_mode():
+            distances, numbers_found = bank.nearest(as_places(descriptions), count=self.neighbours)
+        strangeness = distances.mean(2).cpu().numpy()
+        examples = self._sources[numbers_found[..., 0].cpu().numpy()]
+        return Scores(
+            map=strangeness.reshape(len(batch), *descriptions.shape[-2:]),
+            neighbours=np.stack([self._nearest(*pair) for pair in zip(strangeness, examples, strict=True)]),
+        )
+
+    def _nearest(self, strangeness: np.ndarray, examples: np.ndarray) -> np.ndarray:
+        """`(shown,)` the examples found most often at the strangest tenth of the places, then at all places."""
+        strangest = strangeness >= np.quantile(strangeness, 0.9)
+        votes = np.where(strangest, 1.0, 1e-3 / len(examples)) * (examples >= 0)
+        counted = np.bincount(np.maximum(examples, 0), weights=votes, minlength=len(self.examples))
+        return np.argsort(-counted, kind="stable")[: min(SHOWN, len(self.examples))]
+
+    def _state(self) -> dict[str, np.ndarray]:
+        bank = self._bank
+        assert bank is not None
+        grid = bank.grid if isinstance(bank, BankByPlace) else (0, 0)
+        return {
+            **self._ready().state(),
+            "bank": bank.patches.half().cpu().numpy().copy(),
+            "bank_grid": np.asarray(grid, np.int64),
+            "sources": self._sources,
+            "examples": self.examples,
+        }
+
+    def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
+        self._space = FeatureSpace.from_state(state, self._pyramid())
+        down, across = (int(side) for side in state["bank_grid"])
+        patches = torch.from_numpy(np.array(state["bank"])).float()
+        if patches.ndim != (2 if self.neighbourhood is None else 3):
+            raise ModelError(f"{self.name}: the stored bank does not fit neighbourhood={self.neighbourhood}")
+        self._bank = self._as_bank(patches, (down, across))
+        self._sources, self.examples = np.array(state["sources"]), np.array(state["examples"])
+
+    def _as_bank(self, patches: Tensor, grid: tuple[int, int]) -> BankByPlace | BankOfAll:
+        if self.neighbourhood is None:
+            return BankOfAll(patches)
+        return BankByPlace(patches, grid=grid, steps=self.neighbourhood)
+
+    def _pyramid(self) -> Pyramid:
+        return Pyramid(grid=self.grid, aggregate=self.aggregate, components=self.components)
+
+    def _ready(self) -> FeatureSpace:
+        if self._space is None:
+            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
+        return self._space
+
+    def _too_small(self, least: int) -> str:
+        return f"memory_mb={self.memory_mb} does not hold one image; it takes {least / 1e6:.2f} or more, 64 is usual"
+
+    @property
+    def _bytes(self) -> float:
+        return self.memory_mb * 1e6
+
+    @property
+    def _device(self) -> torch.device:
+        return self._ready().backbone.device
+
+
+def _images_within(limit: float, patches: int, thumbnail: int) -> int:
+    """How many images fit into `limit` bytes, the first of them with thumbnails."""
+    both = int(limit // (patches + thumbnail))
+    return both if both <= MOST_EXAMPLES else int((limit - MOST_EXAMPLES * thumbnail) // patches)
+
+
+def _thumbnails(images: Tensor) -> np.ndarray:
+    """Images `(n, c, h, w)` in [0, 1] to `(n, 96, 96)` or `(n, 96, 96, 3)` uint8."""
+    side = (EXAMPLE_SIDE, EXAMPLE_SIDE)
+    if len(images) == 0:
+        return np.zeros((0, *side) if images.shape[1] == 1 else (0, *side, images.shape[1]), np.uint8)
+    small = F.interpolate(images, size=side, mode="bilinear", antialias=True).clamp(0, 1)
+    last = (small * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return last[..., 0] if last.shape[-1] == 1 else last

@@ -1,0 +1,267 @@
+"""How well scores tell abnormal from healthy: AUROC, average precision and decisions, with intervals over patients."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from halescan.errors import SettingError, ShapeError
+from halescan.evaluation.curves import auroc, average_precision
+from halescan.evaluation.pixels import pixel_metrics
+from halescan.evaluation.resampling import (
+    Ranking,
+    can_resample,
+    number_groups,
+    resample,
+    strata_of,
+    with_interval,
+    without_interval,
+)
+
+__all__ = ["PatientScores", "aggregate_patients", "count_cases", "image_metrics", "operating_point", "pixel_metrics"]
+
+Figure = dict[str, Any]
+How = Literal["max", "mean", "median", "top"]
+
+
+def image_metrics(
+    labels: Sequence[Any] | np.ndarray,
+    scores: Sequence[float] | np.ndarray,
+    *,
+    groups: Sequence[Any] | None = None,
+    seed: int = 0,
+    draws: int = 1000,
+) -> dict[str, Figure]:
+    """AUROC and average precision of n cases, each `{"value", "low", "high"}` with a 95 % interval.
+
+    Percentile bootstrap over patients, drawn within those with healthy, abnormal and both kinds of cases. What cannot
+    be told is None, with `"why"`: the value with one class only, the interval with a single patient of a class.
+    Average precision depends on the share of abnormal cases; say it beside (`count_cases`).
+
+    Args:
+        labels: `(n,)` True or 1 is abnormal, False or 0 healthy.
+        scores: `(n,)` larger is stranger; ties count half.
+        groups: `(n,)` patient of each case; None makes each case a patient.
+        draws: Bootstrap draws, at least 100.
+
+    Raises:
+        ShapeError: if labels, scores and groups differ in length.
+        SettingError: on labels other than 0 and 1, or scores that are not numbers.
+    """
+    truth, values = check_labels(labels), check_scores(scores, len(labels))
+    members = number_groups(groups, len(truth))
+    lacking = _lacking(truth)
+    if lacking:
+        return {name: without_interval(None, lacking) for name in _RANKED}
+    ranking = Ranking(truth, values, members)
+    whole = ranking.weigh(np.ones((1, int(members.max()) + 1), np.int32))
+    found = {name: float(measure(*whole)[0]) for name, measure in _RANKED.items()}
+    strata = strata_of(truth, members)
+    if not can_resample(strata):
+        return {name: without_interval(value, _ONE_PATIENT) for name, value in found.items()}
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in _RANKED}
+    for counts in resample(strata, cells=len(truth), seed=seed, draws=draws):
+        weights = ranking.weigh(counts)
+        for name, measure in _RANKED.items():
+            drawn[name].append(measure(*weights))
+    return {name: with_interval(value, np.concatenate(drawn[name])) for name, value in found.items()}
+
+
+def operating_point(
+    labels: Sequence[Any] | np.ndarray,
+    decisions: Sequence[Any] | np.ndarray,
+    *,
+    groups: Sequence[Any] | None = None,
+    seed: int = 0,
+    draws: int = 1000,
+) -> dict[str, Any]:
+    """What a yes-or-no decision is worth: sensitivity, specificity, balanced accuracy, F1 and the four counts.
+
+    Sensitivity and specificity carry Wilson intervals with n the number of *patients* of that class (for several
+    cases a patient this errs on the wide side); the other two a bootstrap over patients as in `image_metrics`.
+
+    Args:
+        labels: `(n,)` True or 1 is abnormal.
+        decisions: `(n,)` True is "above the threshold". Cases whose decision was withheld do not belong here.
+
+    Raises:
+        ShapeError: if the lengths differ.
+        SettingError: on values other than 0 and 1.
+    """
+    truth, above = check_labels(labels), check_labels(decisions, what="decisions")
+    if len(above) != len(truth):
+        raise ShapeError(f"{len(above)} decisions for {len(truth)} labels; expected one a case")
+    members = number_groups(groups, len(truth))
+    kinds = np.stack([truth & above, truth & ~above, ~truth & above, ~truth & ~above]).astype(np.int64)
+    hits, misses, alarms, passes = (int(n) for n in kinds.sum(axis=1))
+    record: dict[str, Any] = {
+        "sensitivity": wilson(hits, hits + misses, patients=len(np.unique(members[truth]))),
+        "specificity": wilson(passes, passes + alarms, patients=len(np.unique(members[~truth]))),
+    }
+    record |= _resampled_decisions(truth, members, kinds, seed=seed, draws=draws)
+    record["counts"] = {"hits": hits, "misses": misses, "false_alarms": alarms, "passes": passes}
+    return record
+
+
+def wilson(successes: int, trials: int, *, patients: int | None = None) -> Figure:
+    """A share with its 95 % Wilson score interval (doi:10.1080/01621459.1927.10502953).
+
+    Args:
+        patients: Independent units behind the trials; None takes every trial for one.
+    """
+    if trials == 0:
+        return without_interval(None, "no case of this class")
+    z = 1.959963984540054
+    share, n = successes / trials, trials if patients is None else min(patients, trials)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return {"value": share, "low": max(0.0, float(middle - half)), "high": min(1.0, float(middle + half))}
+
+
+@dataclass(frozen=True, eq=False)
+class PatientScores:
+    """One score a patient.
+
+    Args:
+        patients: `(p,)` in the order of first appearance.
+        scores: `(p,)`.
+        labels: `(p,)` bool; a patient with one abnormal image is abnormal.
+        images: `(p,)` images behind each score.
+    """
+
+    patients: tuple[Any, ...]
+    scores: np.ndarray
+    labels: np.ndarray
+    images: np.ndarray
+
+
+def aggregate_patients(
+    scores: Sequence[float] | np.ndarray,
+    labels: Sequence[Any] | np.ndarray,
+    patients: Sequence[Any],
+    how: How = "max",
+    *,
+    top_share: float = 0.1,
+) -> PatientScores:
+    """One score a patient from the scores of the images: the largest, the mean, the median or the mean of the top.
+
+    Args:
+        patients: `(n,)`; an image whose patient is None stands alone.
+        top_share: For "top": share of a patient's images, at least one.
+
+    Raises:
+        SettingError: on an unknown `how` or a share outside (0, 1].
+        ShapeError: if the lengths differ.
+    """
+    if how not in _POOLS:
+        raise SettingError(f"how is {how!r}, expected one of {', '.join(_POOLS)}")
+    if not 0 < top_share <= 1:
+        raise SettingError(f"top_share is {top_share}, expected above 0 and at most 1")
+    truth, values = check_labels(labels), check_scores(scores, len(labels))
+    members = number_groups(patients, len(truth))
+    order = np.argsort(members, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(members[order])) + 1) if len(order) else []
+    return PatientScores(
+        patients=tuple(patients[part[0]] for part in parts),
+        scores=np.array([_POOLS[how](values[part], top_share) for part in parts]),
+        labels=np.array([truth[part].any() for part in parts], bool),
+        images=np.array([len(part) for part in parts], int),
+    )
+
+
+def count_cases(labels: Sequence[Any] | np.ndarray, *, groups: Sequence[Any] | None = None) -> dict[str, int]:
+    """How many images the figures rest on, and how many patients if `groups` is given."""
+    truth = check_labels(labels)
+    members = number_groups(groups, len(truth))
+    counts = {"images": len(truth), "healthy": int((~truth).sum()), "abnormal": int(truth.sum())}
+    if groups is not None:
+        counts["patients"] = len(np.unique(members))
+        counts["patients_with_abnormal"] = len(np.unique(members[truth]))
+    return counts
+
+
+def check_labels(labels: Sequence[Any] | np.ndarray, *, what: str = "labels") -> np.ndarray:
+    """Labels as bool `(n,)`; the words of `types.Label` are taken too."""
+    given = np.asarray(labels)
+    if given.ndim != 1:
+        raise ShapeError(f"{what} have shape {given.shape}, expected one a case")
+    if given.dtype == bool or len(given) == 0:
+        return given.astype(bool)
+    if given.dtype.kind == "U" and set(given.tolist()) <= {"healthy", "abnormal"}:
+        return given == "abnormal"
+    if given.dtype.kind not in "iuf" or not np.isin(given, (0, 1)).all():
+        others = sorted({str(value) for value in given.tolist()} - {"0", "1"})[:5]
+        raise SettingError(f"{what} hold {', '.join(others)}; expected 0 or False (healthy) and 1 or True (abnormal)")
+    return given == 1
+
+
+def check_scores(scores: Sequence[float] | np.ndarray, count: int) -> np.ndarray:
+    """Scores as float64 `(count,)` without NaN; infinite ones have a rank and may stay."""
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape != (count,):
+        raise ShapeError(f"scores have shape {values.shape}, expected ({count},) as the labels")
+    broken = int(np.isnan(values).sum())
+    if broken:
+        raise SettingError(
+            f"{broken} of {count} scores are not a number; leave those cases out and count them as failed"
+        )
+    return values
+
+
+_ONE_PATIENT = "fewer than two patients of a class: no interval"
+_RANKED: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "auroc": auroc,
+    "average_precision": average_precision,
+}
+
+
+def _lacking(truth: np.ndarray) -> str | None:
+    """Why no ranking figure exists, if so."""
+    if len(truth) == 0:
+        return "no cases"
+    if truth.all():
+        return "only abnormal cases"
+    return None if truth.any() else "only healthy cases"
+
+
+def _resampled_decisions(
+    truth: np.ndarray, members: np.ndarray, kinds: np.ndarray, *, seed: int, draws: int
+) -> dict[str, Figure]:
+    """Balanced accuracy and F1 with intervals, from how many of each kind every patient brings."""
+    lacking = _lacking(truth)
+    if lacking:
+        return {name: without_interval(None, lacking) for name in _DECIDED}
+    per_patient = np.stack([np.bincount(members, weights=kind) for kind in kinds], axis=1)
+    found = {name: float(measure(per_patient.sum(axis=0))) for name, measure in _DECIDED.items()}
+    strata = strata_of(truth, members)
+    if not can_resample(strata):
+        return {name: without_interval(value, _ONE_PATIENT) for name, value in found.items()}
+    drawn = np.concatenate([c @ per_patient for c in resample(strata, cells=len(truth), seed=seed, draws=draws)])
+    return {name: with_interval(found[name], measure(drawn.T)) for name, measure in _DECIDED.items()}
+
+
+def _balanced_accuracy(kinds: np.ndarray) -> np.ndarray:
+    hits, misses, alarms, passes = kinds
+    return 0.5 * (hits / (hits + misses) + passes / (passes + alarms))
+
+
+def _f1(kinds: np.ndarray) -> np.ndarray:
+    hits, misses, alarms, _ = kinds
+    return 2 * hits / (2 * hits + misses + alarms)
+
+
+_DECIDED = {"balanced_accuracy": _balanced_accuracy, "f1": _f1}
+
+
+def _mean_of_top(values: np.ndarray, share: float) -> float:
+    count = max(1, int(np.ceil(share * len(values))))
+    return float(np.partition(values, len(values) - count)[len(values) - count :].mean())
+
+
+_POOLS: dict[str, Callable[[np.ndarray, float], float]] = {
+    "max": lambda values, share: float(values.max()),
+    "mean": lambda values, share: float(values.mean()),
+    "median": lambda values, share: float(np.median(values)),
+    "top": _mean_of_top,
+}

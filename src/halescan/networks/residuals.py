@@ -1,0 +1,51 @@
+"""Residuals: what is left of an image once its healthy reconstruction is taken away, place by place."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from halescan.errors import SettingError
+from halescan.networks.blocks import resize
+from halescan.networks.ssim import ssim_map
+
+PIXEL_KINDS = ("l1", "l2", "ssim")
+
+
+def residual(kind: str, images: Tensor, drawn: Tensor) -> Tensor:
+    """`(n, *grid)`, 0 where both agree: |x - y|, (x - y)^2 or 1 - SSIM, averaged over channels.
+
+    Raises:
+        SettingError: for another kind.
+    """
+    if kind == "l1":
+        return (images - drawn).abs().mean(1)
+    if kind == "l2":
+        return (images - drawn).square().mean(1)
+    if kind == "ssim":
+        return (1 - ssim_map(images, drawn)).mean(1)
+    raise SettingError(f"a residual of pixels is one of {', '.join(PIXEL_KINDS)}, got {kind!r}")
+
+
+def feature_residual(
+    levels: Sequence[Tensor], drawn: Sequence[Tensor], *, means: Sequence[Tensor], spreads: Sequence[Tensor]
+) -> Tensor:
+    """`(n, *grid of the finest level)`: relative L1 distance between the features of an image and its reconstruction.
+
+    Features are standardised channel by channel with healthy `means` and `spreads` `(c,)`; each level's distances are
+    divided by the image's own mean feature size and the levels averaged.
+
+    Source:
+        Shvetsova et al. 2021, arXiv:2006.13265 (relative perceptual L1 loss). We differ: the distance is kept place by
+        place, so that its mean over the map is the source's number, and several levels are averaged.
+    """
+    grid = max((tuple(level.shape[2:]) for level in levels), key=lambda sides: sides[0] * sides[-1])
+    maps = []
+    for level, other, mean, spread in zip(levels, drawn, means, spreads, strict=True):
+        shape = (1, -1, *[1] * (level.ndim - 2))
+        one = (level.float() - mean.reshape(shape)) / spread.reshape(shape)
+        two = (other.float() - mean.reshape(shape)) / spread.reshape(shape)
+        size = one.abs().sum(1).flatten(1).mean(1).clamp(min=1e-6)
+        distance = (one - two).abs().sum(1) / size.reshape(-1, *[1] * (level.ndim - 2))
+        maps.append(resize(distance[:, None], grid)[:, 0])
+    return torch.stack(maps).mean(0)

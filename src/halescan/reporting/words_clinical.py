@@ -1,0 +1,287 @@
+"""What each profile cannot see and what a reader should look at next, as (English, French)."""
+
+_CHEST_XRAY: dict[str, tuple[str, str]] = {
+    "chest-xray-small-nodules": (
+        "Nodules under 1 cm, and faint ground-glass change, are lost at the resolution used.",
+        "Les nodules de moins de 1 cm et le verre dépoli discret se perdent à la résolution utilisée.",
+    ),
+    "chest-xray-hidden-areas": (
+        "Disease behind the heart, below the diaphragm and at the hila is easily missed on a frontal view.",
+        "Les atteintes derrière le cœur, sous le diaphragme et aux hiles échappent facilement à une vue de face.",
+    ),
+    "chest-xray-pneumothorax": (
+        "A thin pneumothorax line, rib fractures and small apical lesions may not raise the score.",
+        "Une fine ligne de pneumothorax, des fractures de côtes et de petites lésions apicales peuvent ne pas élever "
+        "le score.",
+    ),
+    "chest-xray-pose": (
+        "Supine or rotated films, poor inspiration, lines, tubes and pacemakers can look unusual without disease.",
+        "Clichés couchés ou tournés, inspiration faible, cathéters, sondes et stimulateurs peuvent paraître "
+        "inhabituels sans maladie.",
+    ),
+    "chest-xray-age": (
+        "Children and adults differ: a model trained on one age group is not valid for the other.",
+        "Enfants et adultes diffèrent : un modèle entraîné sur une tranche d’âge ne vaut pas pour l’autre.",
+    ),
+    "chest-xray-diffuse": (
+        "Diffuse change that is even on both sides, such as mild oedema or emphysema, may pass as a difference in "
+        "exposure.",
+        "Une atteinte diffuse et symétrique, comme un œdème léger ou un emphysème, peut passer pour un écart "
+        "d’exposition.",
+    ),
+    "chest-xray-priors": (
+        "Compare with earlier examinations: what is new matters more than what is unusual.",
+        "Comparer aux examens antérieurs : ce qui est nouveau compte plus que ce qui est inhabituel.",
+    ),
+    "chest-xray-lateral": (
+        "A lateral view, or an erect film if this one was taken supine.",
+        "Une vue de profil, ou un cliché debout si celui-ci a été pris couché.",
+    ),
+    "chest-xray-review-areas": (
+        "The review areas: apices, hila, behind the heart, below the diaphragm, bones and soft tissue.",
+        "Les zones à revoir : sommets, hiles, derrière le cœur, sous le diaphragme, os et parties molles.",
+    ),
+    "chest-xray-lines": (
+        "Whether a line, a tube or the patient’s position explains the marked region.",
+        "Si un cathéter, une sonde ou la position du patient explique la région marquée.",
+    ),
+    "chest-xray-question": (
+        "The clinical question, temperature and laboratory values.",
+        "La question clinique, la température et les valeurs de laboratoire.",
+    ),
+}
+
+_LUNG_CT: dict[str, tuple[str, str]] = {
+    "lung-ct-mediastinum": (
+        "The lung window hides the mediastinum, bone, liver and the chest wall: they are not examined.",
+        "La fenêtre pulmonaire masque le médiastin, l’os, le foie et la paroi : ils ne sont pas examinés.",
+    ),
+    "lung-ct-small-nodules": (
+        "Nodules under 5 mm and those touching a vessel or the pleura may look like healthy anatomy.",
+        "Les nodules de moins de 5 mm et ceux au contact d’un vaisseau ou de la plèvre peuvent sembler sains.",
+    ),
+    "lung-ct-vessels": (
+        "Pulmonary emboli and other vascular disease cannot be seen: contrast inside vessels is not assessed.",
+        "L’embolie pulmonaire et les autres atteintes vasculaires ne se voient pas : le contraste n’y est pas évalué.",
+    ),
+    "lung-ct-kernel": (
+        "A sharp reconstruction kernel, thin slices, low dose or motion change texture and can raise the score.",
+        "Un filtre dur, des coupes fines, une faible dose ou le mouvement changent la texture et peuvent élever le "
+        "score.",
+    ),
+    "lung-ct-dependent": (
+        "Dependent density, expiration and atelectasis behind the lung are common without disease.",
+        "Densités déclives, expiration et atélectasies postérieures sont fréquentes sans maladie.",
+    ),
+    "lung-ct-single-slice": (
+        "Slices are judged one by one; a change that shows only across slices may be missed.",
+        "Les coupes sont jugées une à une ; une atteinte visible seulement d’une coupe à l’autre peut échapper.",
+    ),
+    "lung-ct-contrast": (
+        "Contrast medium shifts vessels and enhancing tissue; a model trained without it may mark them.",
+        "Le produit de contraste rehausse vaisseaux et tissus ; un modèle entraîné sans lui peut les marquer.",
+    ),
+    "lung-ct-priors": (
+        "Compare with earlier scans: growth matters more than size.",
+        "Comparer aux scanners antérieurs : la croissance compte plus que la taille.",
+    ),
+    "lung-ct-other-windows": (
+        "The same level in the mediastinal and bone windows.",
+        "Le même niveau en fenêtres médiastinale et osseuse.",
+    ),
+    "lung-ct-neighbour-slices": (
+        "The slices above and below the marked one, and coronal and sagittal reformats.",
+        "Les coupes au-dessus et au-dessous de celle marquée, et les reformations coronales et sagittales.",
+    ),
+    "lung-ct-prone": (
+        "For dependent density: prone images or a later scan in full inspiration.",
+        "Pour une densité déclive : des images en procubitus ou un scanner ultérieur en inspiration complète.",
+    ),
+    "lung-ct-thin-slices": (
+        "Thin slices, if this series is thick, and the nodule’s earlier size.",
+        "Des coupes fines si cette série est épaisse, et la taille antérieure du nodule.",
+    ),
+}
+
+_BRAIN_MRI: dict[str, tuple[str, str]] = {
+    "brain-mri-small-lesions": (
+        "Lesions under 5 mm are lost at the resolution used.",
+        "Les lésions de moins de 5 mm se perdent à la résolution utilisée.",
+    ),
+    "brain-mri-isointense": (
+        "Lesions as bright as their surroundings on this sequence do not stand out: small metastases, early infarcts.",
+        "Les lésions de même signal que leur entourage sur cette séquence ne ressortent pas : petites métastases, "
+        "infarctus précoces.",
+    ),
+    "brain-mri-skull-edge": (
+        "The outermost millimetres of the brain and the skull base are left out or unreliable.",
+        "Les millimètres les plus superficiels du cerveau et la base du crâne sont exclus ou peu fiables.",
+    ),
+    "brain-mri-white-matter": (
+        "White-matter spots that come with age count as unusual if the healthy reference is younger.",
+        "Les taches de substance blanche liées à l’âge comptent comme inhabituelles si la référence est plus jeune.",
+    ),
+    "brain-mri-artefacts": (
+        "Motion, bias field, fat and flow artefacts can raise the score without a lesion.",
+        "Mouvement, inhomogénéité du champ, graisse et flux peuvent élever le score sans lésion.",
+    ),
+    "brain-mri-atrophy": (
+        "Even loss of volume and slow shifts of structures are judged poorly slice by slice.",
+        "Une perte de volume régulière et de lents déplacements se jugent mal coupe par coupe.",
+    ),
+    "brain-mri-sequence": (
+        "Only the sequence given was read; another sequence may show what this one hides.",
+        "Seule la séquence fournie a été lue ; une autre peut montrer ce que celle-ci cache.",
+    ),
+    "brain-mri-other-sequences": (
+        "The same place on T1 before and after contrast, T2, diffusion and susceptibility images.",
+        "Le même endroit en T1 avant et après contraste, T2, diffusion et susceptibilité.",
+    ),
+    "brain-mri-diffusion": (
+        "Diffusion images and the ADC map at the same place.",
+        "Les images de diffusion et la carte ADC au même endroit.",
+    ),
+    "brain-mri-contrast": (
+        "T1 images after contrast, where contrast was given.",
+        "Les images T1 après injection, s’il y en a eu une.",
+    ),
+    "brain-mri-priors": (
+        "Compare with earlier examinations: has the region grown or changed its signal?",
+        "Comparer aux examens antérieurs : la région a-t-elle grandi ou changé de signal ?",
+    ),
+    "brain-mri-other-side": (
+        "The mirrored place on the other side.",
+        "L’endroit symétrique de l’autre côté.",
+    ),
+    "brain-mri-age": (
+        "Whether the finding fits the patient’s age.",
+        "Si l’aspect correspond à l’âge du patient.",
+    ),
+}
+
+_ULTRASOUND: dict[str, tuple[str, str]] = {
+    "ultrasound-operator": (
+        "What the operator did not scan cannot be found: one frame is not the organ.",
+        "Ce que l’opérateur n’a pas balayé ne peut être trouvé : une image n’est pas l’organe.",
+    ),
+    "ultrasound-shadow": (
+        "Acoustic shadow, enhancement and reverberation can look like lesions, and can hide them.",
+        "Ombres acoustiques, renforcements et réverbérations peuvent imiter des lésions ou les cacher.",
+    ),
+    "ultrasound-small": (
+        "Lesions as bright as the tissue around them and calcifications under 2 mm are easily missed.",
+        "Les lésions isoéchogènes et les calcifications de moins de 2 mm échappent facilement.",
+    ),
+    "ultrasound-marks": (
+        "Another device, probe, depth or gain looks unusual by itself; callipers and text on the image do too.",
+        "Un autre appareil, une autre sonde, profondeur ou gain paraît inhabituel en soi ; de même repères et textes.",
+    ),
+    "ultrasound-density": (
+        "Dense or fatty tissue outside the range of the healthy reference raises the score.",
+        "Un tissu dense ou graisseux hors du domaine de la référence élève le score.",
+    ),
+    "ultrasound-history": (
+        "The history, what can be felt, and earlier examinations.",
+        "L’anamnèse, la palpation et les examens antérieurs.",
+    ),
+    "ultrasound-second-plane": (
+        "The marked place in a second plane, and with compression.",
+        "L’endroit marqué dans un second plan, et sous compression.",
+    ),
+    "ultrasound-doppler": (
+        "Doppler and elastography of the marked place.",
+        "Doppler et élastographie de l’endroit marqué.",
+    ),
+    "ultrasound-mammography": (
+        "In the breast: mammography at the same place.",
+        "Au sein : la mammographie au même endroit.",
+    ),
+    "ultrasound-annotations": (
+        "Whether callipers, text or the edge of the fan explain the marked region.",
+        "Si des repères, un texte ou le bord du secteur expliquent la région marquée.",
+    ),
+}
+
+_HISTOLOGY: dict[str, tuple[str, str]] = {
+    "histology-stain": (
+        "Another stain, scanner or batch of reagents looks unusual by itself.",
+        "Une autre coloration, un autre scanner ou lot de réactifs paraît inhabituel en soi.",
+    ),
+    "histology-focus": (
+        "Fields out of focus hide what is there and look unusual by themselves.",
+        "Les champs flous cachent leur contenu et paraissent inhabituels en soi.",
+    ),
+    "histology-rare-organisms": (
+        "A few single organisms or cells in a large field may not raise the score.",
+        "Quelques organismes ou cellules isolés dans un grand champ peuvent ne pas élever le score.",
+    ),
+    "histology-architecture": (
+        "Change of architecture wider than a patch, and depth of invasion, are not assessed.",
+        "Une atteinte de l’architecture plus large qu’une vignette et la profondeur d’invasion ne sont pas évaluées.",
+    ),
+    "histology-artefacts": (
+        "Folds, bubbles, pen marks and crushed tissue are marked as unusual.",
+        "Plis, bulles, traits de feutre et tissus écrasés sont marqués comme inhabituels.",
+    ),
+    "histology-sampling": (
+        "Only the patches given were read; the rest of the slide is unknown.",
+        "Seules les vignettes fournies ont été lues ; le reste de la lame est inconnu.",
+    ),
+    "histology-higher-power": (
+        "The marked place at higher magnification on the slide itself.",
+        "L’endroit marqué à plus fort grossissement sur la lame elle-même.",
+    ),
+    "histology-other-stain": (
+        "A neighbouring section with another stain, and the positive control.",
+        "Une coupe voisine avec une autre coloration, et le témoin positif.",
+    ),
+    "histology-neighbouring-sections": (
+        "Other fields and levels of the same biopsy.",
+        "D’autres champs et niveaux de la même biopsie.",
+    ),
+}
+
+_GENERIC: dict[str, tuple[str, str]] = {
+    "generic-untested": (
+        "This profile was tuned to no kind of scan: test it on known cases before relying on any of its numbers.",
+        "Ce profil n’est réglé pour aucun type d’examen : testez-le sur des cas connus avant de vous fier à ses "
+        "chiffres.",
+    ),
+    "generic-small": (
+        "Changes smaller than a few pixels at the resolution used are lost.",
+        "Les atteintes de moins de quelques pixels à la résolution utilisée se perdent.",
+    ),
+    "generic-acquisition": (
+        "Healthy variation that the reference does not hold (age, sex, device, position) counts as unusual.",
+        "Les variations saines absentes de la référence (âge, sexe, appareil, position) comptent comme inhabituelles.",
+    ),
+    "generic-common": (
+        "Disease that was common in the supposedly healthy reference has been learned as healthy.",
+        "Une maladie fréquente dans la référence supposée saine a été apprise comme saine.",
+    ),
+    "generic-no-anatomy": (
+        "This profile knows no anatomy: it neither masks the body nor names places.",
+        "Ce profil ne connaît pas d’anatomie : il ne délimite pas le corps et ne nomme pas les lieux.",
+    ),
+    "generic-original": (
+        "The original images at full resolution, in the reader’s own viewer.",
+        "Les images d’origine en pleine résolution, dans la visionneuse du lecteur.",
+    ),
+    "generic-priors": (
+        "Compare with earlier examinations of the same patient.",
+        "Comparer aux examens antérieurs du même patient.",
+    ),
+    "generic-artefact": (
+        "Whether an artefact, a device or the patient’s position explains the marked region.",
+        "Si un artefact, un dispositif ou la position du patient explique la région marquée.",
+    ),
+}
+
+CLINICAL: dict[str, tuple[str, str]] = {
+    **_CHEST_XRAY,
+    **_LUNG_CT,
+    **_BRAIN_MRI,
+    **_ULTRASOUND,
+    **_HISTOLOGY,
+    **_GENERIC,
+}

@@ -1,0 +1,124 @@
+"""A lesson: the state of one stage of learning, epoch by epoch, and how it is kept and taken up again."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from halescan.errors import ModelError, TrainingError
+from halescan.training.checkpoint import put_back, read_checkpoint, save_checkpoint
+from halescan.training.history import History
+from halescan.training.run import Run
+from halescan.training.schedule import Schedule, Turn
+
+
+class Lesson:
+    """Module, optimisers, step and history of one stage; begins at the run's checkpoint if it resumes.
+
+    Raises:
+        TrainingError: if the checkpoint in the run's folder belongs to another run.
+        ModelError: if it is damaged.
+    """
+
+    def __init__(
+        self, module: nn.Module, turns: Sequence[Turn], *, settings: Schedule, run: Run, stage: str, images: int
+    ) -> None:
+        self.module, self.turns, self.settings, self.run, self.stage = module, turns, settings, run, stage
+        self.optimisers = {turn.name: _optimiser(turn, settings) for turn in turns}
+        self.facts = {"stage": stage, "seed": run.seed, "images": images, "settings": asdict(settings)}
+        self.step, self.best, self.best_loss = 0, {}, math.inf  # type: int, dict[str, Tensor], float
+        self.history = History(stage, path=None if run.folder is None else run.folder / "history.jsonl")
+        if run.resume and self.path is not None and self.path.is_file():
+            self._take_up(self.path)
+        self.history.begin(step=self.step)
+        self._begin_epoch()
+
+    @property
+    def path(self) -> Path | None:
+        """Where the checkpoint of this stage lies."""
+        return None if self.run.folder is None else self.run.folder / f"{self.stage}.checkpoint.safetensors"
+
+    def turns_at(self, step: int) -> Iterator[Turn]:
+        """The turns whose turn it is, each with its learning rate set."""
+        for turn in self.turns:
+            if step % turn.every == 0:
+                rate = (turn.learning_rate or self.settings.learning_rate) * self.settings.share_at(step)
+                for group in self.optimisers[turn.name].param_groups:
+                    group["lr"] = rate
+                yield turn
+
+    def move(self, turn: Turn, loss: Tensor, *, backward: Callable[[Tensor], None]) -> None:
+        """One step down this turn's loss."""
+        self.module.zero_grad(set_to_none=True)  # a turn's loss reaches the others' weights too
+        backward(loss)
+        if self.settings.clip is not None:
+            nn.utils.clip_grad_norm_(turn.parameters, self.settings.clip)
+        self.optimisers[turn.name].step()
+
+    def note(self, losses: dict[str, float]) -> None:
+        """Count one step and its losses."""
+        self.step += 1
+        for name, value in losses.items():
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = (total + value, count + 1)
+
+    def close_epoch(self, check_loss: float | None) -> None:
+        """Write the epoch's line, remember the best, save the checkpoint."""
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.module.parameters()):
+            raise TrainingError(self.why_stopped(math.nan))
+        if self.settings.keep == "best" and check_loss is not None and check_loss < self.best_loss:
+            self.best_loss = check_loss
+            self.best = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+        self.history.add(
+            {"stage": self.stage, "epoch": -(-self.step // self.settings.epoch_steps), "step": self.step}
+            | {name: total / count for name, (total, count) in self._sums.items()}
+            | {"check_loss": check_loss, "seconds": round(time.monotonic() - self._begun, 3)}
+            | {"learning_rate": self.settings.learning_rate * self.settings.share_at(self.step - 1)}
+        )
+        if self.path is not None:
+            facts = {**self.facts, "step": self.step, "best_loss": self.best_loss if self.best else None}
+            save_checkpoint(self.path, module=self.module, optimisers=self.optimisers, best=self.best, facts=facts)
+        self._begin_epoch()
+
+    def finish(self) -> History:
+        """The module as it is to be kept, in evaluation mode."""
+        if self.best:
+            self.module.load_state_dict(self.best)
+        self.module.zero_grad(set_to_none=True)
+        self.module.eval()
+        return self.history
+
+    def why_stopped(self, loss: float) -> str:
+        """What to say when the loss is no number."""
+        saved = self.step - self.step % self.settings.epoch_steps
+        kept = f"; the checkpoint of step {saved} is kept" if self.path is not None and saved else ""
+        return (
+            f"{self.stage}: the loss became {loss} at step {self.step + 1} of {self.settings.steps}{kept}. "
+            f"Try learning_rate={self.settings.learning_rate / 10:g}, and look for images that are not finite"
+        )
+
+    def _take_up(self, path: Path) -> None:
+        tensors, facts = read_checkpoint(path)
+        differing = [name for name, value in self.facts.items() if facts.get(name) != value]
+        if differing:
+            raise TrainingError(f"{path} belongs to another run (other {', '.join(differing)}); start without resume")
+        try:
+            self.best = put_back(tensors, module=self.module, optimisers=self.optimisers)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ModelError(f"{path} does not fit this method as set; start without resume") from error
+        self.step = int(facts["step"])
+        self.best_loss = facts["best_loss"] if self.best else math.inf
+
+    def _begin_epoch(self) -> None:
+        self._sums: dict[str, tuple[float, int]] = {}
+        self._begun = time.monotonic()
+
+
+def _optimiser(turn: Turn, settings: Schedule) -> torch.optim.Optimizer:
+    rate = turn.learning_rate or settings.learning_rate
+    moved = [parameter for parameter in turn.parameters if parameter.requires_grad]
+    return torch.optim.AdamW(moved, lr=rate, betas=turn.betas, weight_decay=settings.weight_decay)

@@ -1,0 +1,94 @@
+"""The schedule: how many steps, how large, how fast, and in which turns."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from halescan.errors import SettingError
+
+
+@dataclass(frozen=True, eq=False)
+class Tensors:
+    """A batch on the device: `images (n, c, *grid)` float32, `mask (n, *grid)` bool or None."""
+
+    images: Tensor
+    mask: Tensor | None = None
+
+
+Losses = Tensor | Mapping[str, Tensor]
+Step = Callable[[nn.Module, Tensors, torch.Generator], Losses]
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """One of several optimisers that take turns within a step, as a generator and its critic do.
+
+    Args:
+        name: Word for the turn's loss in the history.
+        parameters: What this turn moves; all else is left alone, whatever gradients reach it.
+        loss: `(module, batch, generator) -> loss`, or named losses whose sum is the loss.
+        learning_rate: None takes the schedule's.
+        betas: Of AdamW.
+        every: Taken at every so-many-th step.
+    """
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    loss: Step
+    learning_rate: float | None = None
+    betas: tuple[float, float] = (0.9, 0.999)
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to learn: a budget of steps, never of seconds, so that a busy machine learns the same.
+
+    Args:
+        steps: Steps in all.
+        batch_size: Images a step.
+        learning_rate: The highest of the curve.
+        weight_decay: Of AdamW.
+        epoch_steps: Steps between two lines of the history, two checkpoints and two looks at the check images.
+        curve: "constant"; "cosine" falls to zero; "one-cycle" first climbs for `climb` of the steps.
+        climb: Share of the steps in which "one-cycle" climbs.
+        clip: Largest norm of the gradient; None leaves it.
+        keep: The "last" weights, or those of the epoch with the "best" loss on the healthy check images.
+        check_images: At most so many check images are looked at, spread evenly.
+    """
+
+    steps: int
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    epoch_steps: int = 50
+    curve: Literal["constant", "cosine", "one-cycle"] = "cosine"
+    climb: float = 0.1
+    clip: float | None = 1.0
+    keep: Literal["last", "best"] = "last"
+    check_images: int = 128
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch_size, self.epoch_steps, self.check_images) < 1:
+            raise SettingError(f"steps, batch_size, epoch_steps and check_images must be 1 or more, got {self}")
+        if not 0 < self.learning_rate < 10:
+            raise SettingError(f"learning_rate must lie in (0, 10), got {self.learning_rate}; 0.001 is usual")
+        if self.curve not in ("constant", "cosine", "one-cycle"):
+            raise SettingError(f'curve must be "constant", "cosine" or "one-cycle", got {self.curve!r}')
+        if self.keep not in ("last", "best"):
+            raise SettingError(f'keep must be "last" or "best", got {self.keep!r}')
+
+    def share_at(self, step: int) -> float:
+        """The share of the learning rate used at a step, in (0, 1]."""
+        done = step / self.steps
+        if self.curve == "constant":
+            return 1.0
+        if self.curve == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * done))
+        if done < self.climb:
+            return (step + 1) / (self.climb * self.steps + 1)
+        return 0.5 * (1 + math.cos(math.pi * (done - self.climb) / (1 - self.climb)))

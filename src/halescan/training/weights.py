@@ -1,0 +1,32 @@
+"""Weights as arrays: what a module learned, by name, and the way back into a module."""
+
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from halescan.errors import ModelError
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def module_arrays(module: nn.Module, *, prefix: str = "") -> dict[str, np.ndarray]:
+    """Every weight and running statistic of a module, as arrays of its own."""
+    return {
+        prefix + name: value.detach().cpu().contiguous().numpy().copy() for name, value in module.state_dict().items()
+    }
+
+
+def put_arrays(module: Module, arrays: dict[str, np.ndarray], *, prefix: str = "") -> Module:
+    """The module with these weights, in evaluation mode.
+
+    Raises:
+        ModelError: if a weight is missing, too many, or of another shape.
+    """
+    mine = {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
+    try:
+        module.load_state_dict({name: torch.tensor(value) for name, value in mine.items()})
+    except RuntimeError as error:
+        raise ModelError("the stored weights do not fit the stored settings; the model folder was altered") from error
+    return module.eval()

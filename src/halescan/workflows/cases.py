@@ -1,0 +1,119 @@
+"""Cases: which scans belong to one examination, and reading ahead while the last one is scored."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from halescan.data.prepare import Prepared, prepare
+from halescan.data.profiles import Profile
+from halescan.data.table import Cohort, Item
+from halescan.errors import HalescanError
+from halescan.io import read
+from halescan.types import Scan
+
+MOST_AHEAD = 48  # cases
+BYTES_AHEAD = 32 * 2**20  # on disk; a few times as much once decoded
+
+
+@dataclass(frozen=True)
+class Case:
+    """One examination: the scans of one study, or one image or volume file.
+
+    `key` says what makes it one and stays in the house; outputs carry its keyed digest (`io.identity.case_name`).
+    """
+
+    key: str = field(repr=False)
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A scan read and prepared; `error` says in one sentence why it could not be."""
+
+    item: Item
+    scan: Scan | None
+    images: tuple[Prepared, ...] = ()
+    error: str = ""
+
+
+def cases_of(cohort: Cohort) -> list[Case]:
+    """The cases of a cohort, in the order of their first scan."""
+    together: dict[str, list[Item]] = {}
+    for key, item in zip(case_keys(cohort), cohort.items, strict=True):
+        together.setdefault(key, []).append(item)
+    return [Case(key, tuple(items)) for key, items in together.items()]
+
+
+def case_keys(cohort: Cohort) -> list[str]:
+    """`(items,)` what makes each scan's case: patient and study where both are known, else the scan itself."""
+    return [_case_key(item) for item in cohort.items]
+
+
+def case_numbers(cohort: Cohort) -> np.ndarray:
+    """`(items,)` the case of each scan, as numbers."""
+    return np.unique(case_keys(cohort), return_inverse=True)[1]
+
+
+def _case_key(item: Item) -> str:
+    if item.study:
+        return f"study:{item.patient or ''}:{item.study}"
+    return item_key(item)
+
+
+def item_key(item: Item) -> str:
+    """What tells a scan from every other."""
+    source = item.source
+    return f"file:{Path(source.path).resolve()}:{source.series or ''}:{source.part or ''}:{source.index}"
+
+
+def opened(cases: Sequence[Case], profile: Profile, *, jobs: int) -> Iterator[tuple[Case, list[Opened]]]:
+    """Each case with its scans read and prepared, in order, a few cases ahead of the one in use.
+
+    A scan that cannot be read comes with its error and stops nothing.
+    """
+
+    def work(case: Case) -> list[Opened]:
+        return [open_item(item, profile) for item in case.items]
+
+    yield from _ahead(work, cases, jobs=jobs)
+
+
+def open_item(item: Item, profile: Profile) -> Opened:
+    """Read and prepare one scan; an error of ours becomes a sentence."""
+    try:
+        scan = read(item.source)
+        return Opened(item, scan, tuple(prepare(scan, profile)))
+    except HalescanError as error:
+        return Opened(item, None, error=str(error))
+
+
+def _ahead(
+    work: Callable[[Case], list[Opened]], cases: Sequence[Case], *, jobs: int
+) -> Iterator[tuple[Case, list[Opened]]]:
+    """Do the work on threads, a little ahead, and give the results back in order.
+
+    How far ahead is bounded by cases and by bytes on disk, so that a folder of large volumes does not fill the memory.
+    """
+    with ThreadPoolExecutor(jobs, thread_name_prefix="read") as pool:
+        waiting: deque[tuple[Case, Future[list[Opened]], int]] = deque()
+        try:
+            for case in cases:
+                waiting.append((case, pool.submit(work, case), _bytes(case)))
+                while len(waiting) > MOST_AHEAD or (len(waiting) > jobs and sum(w[2] for w in waiting) > BYTES_AHEAD):
+                    first, future, _ = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future, _ = waiting.popleft()
+                yield first, future.result()
+        finally:
+            for _, future, _ in waiting:
+                future.cancel()
+
+
+def _bytes(case: Case) -> int:
+    """Size of a case's files on disk."""
+    return sum(file.stat().st_size for item in case.items for file in item.source.files if file.exists())

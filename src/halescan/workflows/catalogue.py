@@ -1,0 +1,65 @@
+"""Catalogue: what there is to choose from, as rows of facts."""
+
+from pathlib import Path
+from typing import Any
+
+from halescan.detectors import catalogue, find_detector
+
+
+def detector_facts() -> list[dict[str, Any]]:
+    """One row a detector: what it takes, what it needs, where it comes from."""
+    rows = []
+    for name in catalogue():
+        kind = find_detector(name)
+        rows.append(
+            {
+                "name": name,
+                "summary": kind.summary,
+                "dimensions": list(kind.dims),
+                "channels": list(kind.channels),
+                "pretrained_weights": "better with" if kind.needs_weights else "none",
+                "supervision": "needs abnormal examples" if kind.needs_abnormal else "healthy scans alone",
+                "source": kind.source,
+            }
+        )
+    return rows
+
+
+def source_of(name: str) -> str:
+    """The publication behind a detector, to cite."""
+    kind = find_detector(name)
+    return f"{kind.name}: {kind.source}"
+
+
+def profile_facts() -> list[dict[str, Any]]:
+    """One row a profile."""
+    from halescan.data.profiles import load_profile, profile_names
+
+    return [
+        {
+            "name": name,
+            "for": profile.title,
+            "dimensions": profile.dims,
+            "channels": profile.channels,
+            "size": list(profile.size),
+            "intensity": profile.intensity,
+            "mask": profile.mask,
+            "pooling": profile.pooling,
+            "detector": profile.detector,
+        }
+        for name, profile in ((name, load_profile(name)) for name in profile_names())
+    ]
+
+
+def backbone_facts(weights: Path | None = None) -> list[dict[str, Any]]:
+    """One row a backbone at hand."""
+    from halescan.detectors.patchcore import backbones_at_hand
+
+    return backbones_at_hand(weights)
+
+
+def fetch_backbone(name: str, weights: Path | None = None) -> Path:
+    """Fetch a backbone from the hub into the weights folder."""
+    from halescan.detectors.patchcore import fetch_backbone as fetch
+
+    return fetch(name, weights)

@@ -1,0 +1,271 @@
+"""Examine: new scans in; scores, findings and a report for each case out."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from halescan.data.table import Cohort, read_cohort
+from halescan.errors import OutputError, ScanError, SettingError
+from halescan.io.identity import case_name, remember
+from halescan.reporting import FORMATS, LANGUAGES
+from halescan.reporting.json_out import write_cases_csv
+from halescan.scoring.shift import Difference
+from halescan.training.run import Progress, say_nothing
+from halescan.types import CaseResult, Identity, Note
+from halescan.workflows.cases import Case, cases_of, opened
+from halescan.workflows.interpret import interpret
+from halescan.workflows.model import Model, load_model
+from halescan.workflows.shift import shift_of
+from halescan.workflows.writer import Writer
+
+log = logging.getLogger("halescan")
+_COHORT = ("items", "problems", "notes")
+DECISIONS = {"above": "above the set threshold", "not-above": "no deviation above the set threshold"}
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What came of an examination: one record a case, as in `case.json`, and what could not be done."""
+
+    out: Path
+    records: tuple[dict[str, Any], ...]
+    problems: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    skipped: int = 0
+
+    def summary(self) -> dict[str, Any]:
+        """For a program."""
+        return {
+            "schema": "halescan.examination/1",
+            "out": str(self.out),
+            "cases": [_brief(record) for record in self.records],
+            "skipped": self.skipped,
+            "problems": list(self.problems),
+            "differs_from_reference": [_difference(found) for found in self.differences],
+        }
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        lines = [_line(record) for record in self.records]
+        if self.differences:
+            lines += ["", "These scans differ from the reference: another site, protocol or patient mix."]
+            lines += [f"  {_difference_line(found)}" for found in self.differences]
+            lines.append("  Calibrate on healthy scans of this site: halescan recalibrate MODEL HEALTHY --out MODEL2")
+        lines += ["", *(f"not done: {problem}" for problem in self.problems)] if self.problems else []
+        done = f"{len(self.records)} cases" + (f" ({self.skipped} were done already)" if self.skipped else "")
+        return [*lines, f"{done} in {self.out}"]
+
+
+def examine(
+    model: Path | str | Model,
+    paths: Path | str | Sequence[Path | str],
+    *,
+    out: Path | str,
+    false_alarms: float = 0.05,
+    lang: str = "en",
+    formats: Sequence[str] = FORMATS,
+    table: Path | None = None,
+    split: str | None = None,
+    identity: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    jobs: int | None = None,
+    listen: Callable[[Progress], None] = say_nothing,
+) -> Examination:
+    """Score new scans, find what departs from healthy, and write one folder a case.
+
+    A case that cannot be read is listed in `problems` and stops nothing. A case already done with the same model, scans
+    and settings is skipped.
+
+    Args:
+        paths: Files or folders.
+        out: Folder of the results: `out/case-.../report.html` and so on, and `out/cases.csv`.
+        false_alarms: Share of healthy cases that may be called above the threshold, in (0, 1).
+        formats: Any of "html", "pdf", "json", "overlay", "map"; `case.json` is always written.
+        identity: Note in the owner-only `identity.csv` at home which person each case is.
+
+    Raises:
+        SettingError: for a rate, language or format that does not exist.
+        ScanError: if there is no scan at all.
+        OutputError: if results of another model or other settings lie in the way and `overwrite` is not set.
+    """
+    _check(false_alarms, lang, formats)
+    out = Path(out)
+    opened_model = load_model(model, device=device)
+    cohort, problems = new_scans(paths, table, split)
+    _make_folder(out)
+    cases = cases_of(cohort)
+    settings = {"false_alarms": false_alarms, "lang": lang, "formats": sorted(formats)}
+    plan = [_Planned.of(case, out, opened_model, settings) for case in cases]
+    done = [_finished(planned, overwrite) for planned in plan]
+    todo = [planned for planned, record in zip(plan, done, strict=True) if record is None]
+    workers = jobs or os.cpu_count() or 1
+    differences = shift_of(opened_model, cases, jobs=workers, listen=listen)
+    with Writer(lang=lang, formats=tuple(formats), jobs=workers, cases=len(todo)) as writer:
+        results = case_results(opened_model, todo, false_alarms=false_alarms, differences=differences, jobs=workers)
+        for number, (planned, result, errors) in enumerate(results, 1):
+            problems += [f"{planned.name}: {error}" for error in errors]
+            if result is not None:
+                writer.write(result, planned.folder)
+                if identity:
+                    _remember(planned)
+            listen(Progress("examining", number, len(todo)))
+        problems += writer.finish()
+    records = [_read_record(planned.folder) for planned in plan]
+    found = tuple(record for record in records if record is not None)
+    write_cases_csv(found, out / "cases.csv")
+    log.info("examined %d cases", len(found))
+    return Examination(out, found, tuple(problems), differences, sum(record is not None for record in done))
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A case, its name, its folder, and the digest of what is asked of it."""
+
+    case: Case
+    name: str
+    folder: Path
+    request: str
+
+    @classmethod
+    def of(cls, case: Case, out: Path, model: Model, settings: dict[str, Any]) -> "_Planned":
+        name = case_name(case.key)
+        digest = hashlib.sha256(json.dumps([model.facts.fingerprint, settings], sort_keys=True).encode())
+        for item in case.items:
+            for file in item.source.files:
+                facts = file.stat()
+                digest.update(f"{file.name}:{facts.st_size}:{facts.st_mtime_ns};".encode())
+        return cls(case, name, out / name, digest.hexdigest())
+
+
+def case_results(
+    model: Model,
+    plan: Sequence[_Planned],
+    *,
+    false_alarms: float,
+    differences: Sequence[Difference] = (),
+    jobs: int = 1,
+) -> Iterator[tuple[_Planned, CaseResult | None, list[str]]]:
+    """The results of cases one after the other, and the sentences about scans that could not be examined."""
+    by_case = {planned.case.key: planned for planned in plan}
+    extra = tuple(Note("differs-from-reference", {"features": _features(differences)}) for _ in differences[:1])
+    stream = opened([planned.case for planned in plan], model.profile, jobs=jobs)
+    for case, results, errors in interpret(model, stream, false_alarms=false_alarms):
+        planned = by_case[case.key]
+        if results is None:
+            yield planned, None, errors
+            continue
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        named = replace(
+            results, case=planned.name, examined_utc=now, notes=(*results.notes, *extra), request=planned.request
+        )
+        yield planned, named, errors
+
+
+def new_scans(
+    paths: Path | str | Sequence[Path | str], table: Path | None, split: str | None
+) -> tuple[Cohort, list[str]]:
+    """All scans under the paths as one cohort, and the sentences about files that cannot be read.
+
+    Raises:
+        ScanError: if there is no scan at all.
+    """
+    several = [paths] if isinstance(paths, Path | str) else list(paths)
+    cohorts = [read_cohort(Path(path), table=table, split=split) for path in several]
+    items, found, notes = ([part for cohort in cohorts for part in getattr(cohort, kind)] for kind in _COHORT)
+    whole = Cohort(tuple(items), tuple(found), tuple(notes))
+    problems = [str(problem) for problem in whole.problems]
+    if not whole.items:
+        where = ", ".join(str(path) for path in several)
+        why = f": {problems[0]}" if problems else ". Give files or folders of images, volumes or DICOM series"
+        raise ScanError(f"{where}: no scan found{why}")
+    return whole, problems
+
+
+def _check(false_alarms: float, lang: str, formats: Sequence[str]) -> None:
+    if not 0 < false_alarms < 1:
+        raise SettingError(f"the false-alarm rate must lie in (0, 1), got {false_alarms}; 0.05 is usual")
+    if lang not in LANGUAGES:
+        raise SettingError(f"reports are written in {', '.join(LANGUAGES)}; got {lang!r}")
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown:
+        raise SettingError(f"unknown report formats {', '.join(unknown)}; there are {', '.join(FORMATS)}")
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK):
+            raise PermissionError(13, "read-only")
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+
+
+def _finished(planned: _Planned, overwrite: bool) -> dict[str, Any] | None:
+    """The record of a case done already by the same request; None if it is still to do.
+
+    Raises:
+        OutputError: if the folder holds results of another request.
+    """
+    record = _read_record(planned.folder)
+    if record is None or overwrite:
+        return None
+    if record.get("request_sha256") == planned.request:
+        return record
+    raise OutputError(
+        f"{planned.folder} holds results of another model, other settings or a changed scan; "
+        "choose another --out, or --overwrite to replace them"
+    )
+
+
+def _read_record(folder: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _remember(planned: _Planned) -> None:
+    for item in planned.case.items:
+        remember(planned.name, Identity(item.patient, item.study, item.source.series), source=item.source.path)
+
+
+def _brief(record: dict[str, Any]) -> dict[str, Any]:
+    verdict = record["verdict"]
+    return {"case": record["case"], **{key: verdict[key] for key in ("score", "p_value", "decision")}}
+
+
+def _line(record: dict[str, Any]) -> str:
+    verdict = record["verdict"]
+    p_value = verdict["p_value"]
+    said = "p not available" if p_value is None else f"p {'≤' if verdict['p_value_is_bound'] else '='} {p_value:.3g}"
+    decision = DECISIONS.get(verdict["decision"], "decision withheld")
+    count = sum(len(scan["findings"]) for scan in record["scans"])
+    return f"{record['case']}  score {verdict['score']:.4g}  {said}  {decision}  {count} finding{'s' * (count != 1)}"
+
+
+def _features(differences: Sequence[Difference]) -> str:
+    return ", ".join(found.feature for found in differences)
+
+
+def _difference(found: Difference) -> dict[str, Any]:
+    return {
+        "feature": found.feature,
+        "effect": found.effect,
+        "p_value": found.p_value,
+        "reference_median": found.reference_median,
+        "new_median": found.new_median,
+    }
+
+
+def _difference_line(found: Difference) -> str:
+    return (
+        f"{found.feature}: {found.reference_median} in the reference, {found.new_median} here "
+        f"(effect {found.effect:+.2f}, p = {found.p_value:.2g})"
+    )

@@ -1,0 +1,113 @@
+"""Healthy: what a model knows about healthy scans it did not learn from."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from halescan.data.dataset import CohortImages
+from halescan.data.grid import resample
+from halescan.data.profiles import Profile
+from halescan.data.table import Cohort, read_cohort
+from halescan.errors import TrainingError
+from halescan.scoring.calibration import Calibration
+from halescan.scoring.rules import QuantileThreshold
+from halescan.scoring.shift import Reference
+from halescan.scoring.tail import HealthyTail
+from halescan.training.run import Progress
+
+SCHEMA = "halescan.healthy/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Healthy:
+    """All that calibration gives.
+
+    Args:
+        calibration: Healthy scores and the p-values they give.
+        tail: Healthy distribution of the map's values; None without maps.
+        reference: What healthy scans look like (intensity, size, header, embedding), to notice a shift.
+        rule: The source system's plain rule, a quantile of healthy errors, beside the p-value.
+        trivial: Trivial statistics (brightness, contrast, file size ...) of the same images, one row an image.
+    """
+
+    calibration: Calibration
+    tail: HealthyTail | None
+    reference: Reference
+    rule: QuantileThreshold
+    trivial: tuple[dict[str, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For `calibration.json`."""
+        return {
+            "schema": SCHEMA,
+            "calibration": self.calibration.to_json(),
+            "tail": None if self.tail is None else self.tail.to_json(),
+            "reference": self.reference.to_json(),
+            "rule": self.rule.to_json(),
+            "trivial": list(self.trivial),
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> "Healthy":
+        """Back from `calibration.json`."""
+        return cls(
+            Calibration.from_json(record["calibration"]),
+            None if record["tail"] is None else HealthyTail.from_json(record["tail"]),
+            Reference.from_json(record["reference"]),
+            QuantileThreshold.from_json(record["rule"]),
+            tuple(record["trivial"]),
+        )
+
+
+def unit_numbers(cohort: Cohort) -> tuple[np.ndarray, Literal["case", "patient", "image"]]:
+    """`(items,)` the healthy unit each scan belongs to, as numbers, and what a unit is.
+
+    A unit is a patient where the scans name one. Where they do not, near-duplicates stand together as one: they are
+    most likely the same patient.
+    """
+    groups = np.unique(np.asarray(cohort.groups()), return_inverse=True)[1]
+    if all(item.patient for item in cohort.items):
+        return groups, "patient"
+    return groups, "case" if any(item.study for item in cohort.items) else "image"
+
+
+def embedding(pictures: np.ndarray) -> np.ndarray:
+    """What images `(n, c, *grid)` look like from afar, as one vector: means over six cells an axis.
+
+    Coarse on purpose: it is to notice another site or protocol (framing, contrast, text burnt in), not a lesion.
+    """
+    dims = pictures.ndim - 2
+    return resample(pictures.mean(axis=0), (6,) * dims).reshape(-1)
+
+
+def healthy_cohort(path: Path, table: Path | None, split: str | None) -> Cohort:
+    """The scans of a folder or table that nobody called abnormal.
+
+    Raises:
+        TrainingError: if none is left.
+    """
+    cohort = read_cohort(path, table=table, label="healthy", split=split)
+    if not cohort.items:
+        found = (
+            f"; {len(cohort.problems)} files could not be read, the first: {cohort.problems[0]}"
+            if cohort.problems
+            else ""
+        )
+        raise TrainingError(f"{path}: no healthy scan found{found}. Give a folder of images, volumes or DICOM series")
+    return cohort
+
+
+def prepared(
+    cohort: Cohort, profile: Profile, folder: Path, *, jobs: int | None, listen: Callable[[Progress], None]
+) -> CohortImages:
+    """The prepared images of a cohort, in a folder of their own."""
+
+    def tell(done: int, total: int) -> None:
+        if done == total or done % 10 == 0:
+            listen(Progress("preparing scans", done, total))
+
+    return CohortImages(cohort.items, profile, folder=folder, jobs=jobs or os.cpu_count() or 1, listen=tell)

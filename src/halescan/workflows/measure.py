@@ -1,0 +1,135 @@
+"""Images in, strangeness out, on the image grid: the steps that training, examination and evaluation share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from halescan.data.profiles import Profile
+from halescan.detectors import Detector
+from halescan.scoring.maps import PlaceStatistics, erode, median_over_slices, sigma_px, smooth, to_grid
+from halescan.scoring.pooling import pool
+from halescan.types import Batch, Scores
+
+TOGETHER = 32  # images in one pass of the network
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """n images, measured.
+
+    Args:
+        maps: `(n, *grid)` strangeness per place after smoothing, or None for a method that gives no location.
+        masks: `(n, *grid)` the places that count.
+        scores: `(n,)`.
+        peaks: `(n,)` the largest map value inside the mask; None without maps.
+        reconstruction: `(n, c, *grid)` or None.
+        neighbours: `(n, k)` or None.
+        errors: `(n,)` mean absolute error inside the mask for a method that reconstructs, else None.
+    """
+
+    maps: np.ndarray | None
+    masks: np.ndarray
+    scores: np.ndarray
+    peaks: np.ndarray | None
+    reconstruction: np.ndarray | None
+    neighbours: np.ndarray | None
+    errors: np.ndarray | None
+
+    def only(self, number: int) -> "Measured":
+        """One of the n images, as a measurement of its own."""
+
+        def part(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[number : number + 1]
+
+        return Measured(
+            part(self.maps),
+            self.masks[number : number + 1],
+            self.scores[number : number + 1],
+            part(self.peaks),
+            part(self.reconstruction),
+            part(self.neighbours),
+            part(self.errors),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """A detector with the recipe that turns its answer into maps and scores.
+
+    Args:
+        place: Healthy mean and spread per place, or None where places are not comparable.
+    """
+
+    detector: Detector
+    profile: Profile
+    place: PlaceStatistics | None = None
+
+    def __call__(self, batch: Batch, *, ordered: bool = False) -> Measured:
+        """Measure a batch; `ordered` says that its images are the slices of one volume, in order."""
+        answer = self._answer(batch)
+        masks = self._masks(batch)
+        errors = None if answer.reconstruction is None else _mean_error(batch.images, answer.reconstruction, masks)
+        if answer.map is None:
+            if answer.image is None:
+                raise AssertionError(f"{self.detector.name} gave neither a map nor a score")
+            return Measured(
+                None, masks, answer.image.astype(float), None, answer.reconstruction, answer.neighbours, errors
+            )
+        maps = self._finish(answer.map, batch, ordered)
+        peaks = pool(maps, masks, how="max")
+        scores = pool(maps, masks, how=self.profile.pooling, share=self.profile.top_share)
+        if answer.image is not None:
+            scores = answer.image.astype(float)
+        return Measured(maps, masks, scores, peaks, answer.reconstruction, answer.neighbours, errors)
+
+    def raw(self, batch: Batch, *, ordered: bool = False) -> tuple[np.ndarray | None, np.ndarray]:
+        """Maps before any comparison between places, and their masks: what the place statistics are learned from."""
+        answer = self._answer(batch)
+        without = Measure(self.detector, self.profile)
+        maps = None if answer.map is None else without._finish(answer.map, batch, ordered)
+        return maps, self._masks(batch)
+
+    def _answer(self, batch: Batch) -> Scores:
+        """The detector's answer, a volume's slices a few at a time so that memory stays flat."""
+        if len(batch) <= TOGETHER:
+            return self.detector.score(batch)
+        parts = []
+        for start in range(0, len(batch), TOGETHER):
+            some = slice(start, start + TOGETHER)
+            mask = None if batch.mask is None else batch.mask[some]
+            parts.append(self.detector.score(Batch(batch.images[some], mask, batch.spacing_mm)))
+        return Scores(
+            *(
+                _joined([getattr(part, name) for part in parts])
+                for name in ("map", "image", "reconstruction", "neighbours")
+            )
+        )
+
+    def _finish(self, coarse: np.ndarray, batch: Batch, ordered: bool) -> np.ndarray:
+        recipe = self.profile
+        grid = batch.images.shape[2:]
+        width = sigma_px(
+            smooth_mm=recipe.smooth_mm, smooth_px=recipe.smooth_px, spacing_mm=batch.spacing_mm, dims=len(grid)
+        )
+        if ordered and recipe.median_slices > 1:  # the filter needs neighbours: the slices of one volume, in order
+            maps = smooth(median_over_slices(to_grid(coarse, grid), recipe.median_slices), width)
+        else:
+            maps = to_grid(coarse, grid, sigma_px=width)
+        return maps if self.place is None else self.place.apply(maps)
+
+    def _masks(self, batch: Batch) -> np.ndarray:
+        shape = (len(batch), *batch.images.shape[2:])
+        masks = np.ones(shape, bool) if batch.mask is None else batch.mask
+        return np.stack([erode(mask, self.profile.erode) for mask in masks]) if self.profile.erode else masks
+
+
+def _joined(parts: list[np.ndarray | None]) -> np.ndarray | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
+
+
+def _mean_error(images: np.ndarray, reconstruction: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Mean absolute error of `(n, c, *grid)` inside `(n, *grid)`."""
+    error = np.abs(images - reconstruction).mean(axis=1)
+    axes = tuple(range(1, error.ndim))
+    return (error * masks).sum(axis=axes) / np.maximum(masks.sum(axis=axes), 1)

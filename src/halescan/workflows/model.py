@@ -1,0 +1,214 @@
+"""A model: a detector that has learned, its recipe, and its calibration, kept in one self-contained folder."""
+
+import json
+import platform
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from halescan import __version__
+from halescan.data.profiles import Profile
+from halescan.detectors import Detector, find_detector
+from halescan.errors import HalescanError, ModelError
+from halescan.evaluation.baselines import HealthyMean
+from halescan.reporting.card import model_card
+from halescan.reporting.words import sentence
+from halescan.scoring.maps import PlaceStatistics
+from halescan.training.model_folder import fingerprint, read_model, write_model
+from halescan.types import ModelFacts
+from halescan.workflows.healthy import Healthy
+from halescan.workflows.measure import Measure
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model in memory.
+
+    Args:
+        record: The content of `model.json`.
+        place: Healthy mean and spread of the maps, place by place; None where places are not comparable.
+        mean: The mean healthy image, a trivial baseline to stand beside the model.
+        folder: Where it lies; None before it is saved.
+    """
+
+    record: dict[str, Any]
+    detector: Detector
+    profile: Profile
+    place: PlaceStatistics | None
+    mean: HealthyMean
+    healthy: Healthy
+    folder: Path | None = None
+
+    @property
+    def measure(self) -> Measure:
+        """The recipe that turns images into maps and scores."""
+        return Measure(self.detector, self.profile, self.place)
+
+    @cached_property
+    def map_threshold(self) -> float | None:
+        """Map value from which a place belongs to a finding: the profile's quantile of healthy places."""
+        tail = self.healthy.tail
+        return None if tail is None else tail.value_at(self.profile.map_quantile)
+
+    @cached_property
+    def facts(self) -> ModelFacts:
+        """What a report says about this model."""
+        learned = self.record["training_set"]
+        return ModelFacts(
+            name=self.record["name"],
+            fingerprint="" if self.folder is None else fingerprint(self.folder)[:12],
+            detector=self.detector.name,
+            source=self.detector.source,
+            profile=self.profile.name,
+            blind_spots=self.profile.blind_spots,
+            look_next=self.profile.look_next,
+            trained_utc=self.record["trained_utc"],
+            version=self.record["version"],
+            healthy_images=learned["images"],
+            healthy_patients=learned["patients"],
+            calibration_scores=tuple(float(score) for score in self.healthy.calibration.scores),
+            map_threshold=self.map_threshold,
+            map_quantile=None if self.map_threshold is None else self.profile.map_quantile,
+            window=self.profile.window_hu,
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """What happened, for a program."""
+        calibration = self.healthy.calibration
+        return {
+            "schema": "halescan.trained/1",
+            "model": str(self.folder),
+            "detector": self.detector.name,
+            "profile": self.profile.name,
+            "training_set": self.record["training_set"],
+            "calibration": {
+                "unit": calibration.unit,
+                "units": calibration.units,
+                "guarantee": calibration.guarantee,
+                "strictest_false_alarm_rate": calibration.strictest_rate,
+            },
+            "encoder": self.record["encoder"],
+        }
+
+    def lines(self) -> list[str]:
+        """What happened, for a person."""
+        learned, calibration = self.record["training_set"], self.healthy.calibration
+        lines = [
+            f"{self.detector.name} with profile {self.profile.name}: {learned['summary']}",
+            f"learned from {learned['learn']}, chose with {learned['choose']}, "
+            f"calibrated on {calibration.units} healthy {calibration.unit}s"
+            + (" by cross-conformal folds (a weaker guarantee)" if calibration.guarantee == "cross" else ""),
+        ]
+        if calibration.units:
+            lines.append(f"false-alarm rates from {calibration.strictest_rate:.2%} upwards are supported")
+        if self.record["encoder"] == "own":
+            lines.append(
+                "no pretrained encoder was found: one was trained on the healthy scans; for a stronger model give "
+                "--weights DIR, or fetch one with `halescan backbones get NAME`"
+            )
+        lines += [f"note: {note}" for note in learned["notes"]]
+        return [*lines, f"model: {self.folder}"]
+
+    def save(self, folder: Path, *, beside: dict[str, Path] | None = None, overwrite: bool = False) -> "Model":
+        """Write the folder, whole or not at all; give back the model that lies there.
+
+        Args:
+            beside: Other files to take along, by their name in the folder.
+
+        Raises:
+            OutputError: if something lies in the way or cannot be written.
+        """
+        tensors = {f"detector/{name}": value for name, value in self.detector.state().items()}
+        tensors |= {f"mean/{name}": value for name, value in self.mean.state().items()}
+        if self.place is not None:
+            tensors |= {f"place/{name}": value for name, value in self.place.state().items()}
+        record = {**self.record, "name": folder.resolve().name}
+        write_model(
+            folder,
+            record=record,
+            tensors=tensors,
+            calibration=self.healthy.to_json(),
+            card=model_card(card_facts(replace(self, record=record))),
+            beside=beside,
+            overwrite=overwrite,
+        )
+        return replace(self, record=record, folder=folder)
+
+
+def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
+    """Open a model folder; needs no other file and no network.
+
+    Raises:
+        ModelError: if the folder is missing, damaged, from a newer version, or unsafe.
+    """
+    if isinstance(folder, Model):
+        return folder
+    record, tensors, calibration = read_model(Path(folder))
+    try:
+        detector = find_detector(record["detector"])(**record["settings"])
+        detector.restore(_part(tensors, "detector"))
+        place = _part(tensors, "place")
+        profile = Profile.model_validate(record["profile"])
+        if calibration is None:
+            raise ModelError(f"{folder}: calibration.json is missing; train the model again or recalibrate it")
+        model = Model(
+            record,
+            detector.to(device),
+            profile,
+            PlaceStatistics.from_state(place) if place else None,
+            HealthyMean.from_state(_part(tensors, "mean")),
+            Healthy.from_json(calibration),
+            Path(folder),
+        )
+    except HalescanError as error:
+        raise ModelError(f"{folder}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder}: the model does not hold together ({error}); copy or train it again") from error
+    return model
+
+
+def packages() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    names = ("numpy", "scipy", "scikit-image", "scikit-learn", "torch", "transformers", "pydicom", "nibabel")
+    return {"python": platform.python_version(), "halescan": __version__, **{name: version(name) for name in names}}
+
+
+def card_facts(model: Model) -> dict[str, Any]:
+    """What `card.md` is made of."""
+    record, calibration = model.record, model.healthy.calibration
+    learned = record["training_set"]
+    return {
+        "title": record["name"],
+        "summary": f"{model.detector.summary} Profile: {model.profile.title}.",
+        "trained_on": {
+            "healthy scans": learned["summary"],
+            "parts (images)": f"{learned['learn']} learn, {learned['choose']} choose, {learned['calibrate']} calibrate",
+            "fingerprint (SHA-256 of names and sizes)": learned["fingerprint"],
+            "remarks": "; ".join(learned["notes"]) or None,
+        },
+        "calibration": {
+            "healthy units": f"{calibration.units} ({calibration.unit}s)",
+            "guarantee": {"split": "split conformal", "cross": "cross-conformal (weaker)", "none": "none"}[
+                calibration.guarantee
+            ],
+            "strictest false-alarm rate": f"{calibration.strictest_rate:.3g}" if calibration.units else None,
+            "recalibrated": record.get("recalibrated_on"),
+        },
+        "blind_spots": [sentence(key, "en") for key in model.profile.blind_spots],
+        "made": {
+            "detector": f"{model.detector.name} ({model.detector.source})",
+            "settings": json.dumps(record["settings"]),
+            "encoder": record["encoder"],
+            "seed": record["seed"],
+            "trained": record["trained_utc"],
+            "versions": ", ".join(f"{name} {number}" for name, number in record["packages"].items()),
+        },
+    }
+
+
+def _part(tensors: dict[str, np.ndarray], room: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(room + "/"): value for name, value in tensors.items() if name.startswith(room + "/")}

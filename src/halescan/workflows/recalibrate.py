@@ -1,0 +1,62 @@
+"""Recalibrate: commission a model on a new site, from local scans that a person calls healthy."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from halescan.errors import OutputError, SettingError
+from halescan.training.run import Progress, say_nothing
+from halescan.workflows.calibrate import calibrate
+from halescan.workflows.healthy import healthy_cohort, prepared
+from halescan.workflows.model import Model, load_model
+
+
+def recalibrate(
+    model: Path | str | Model,
+    healthy: Path | str,
+    *,
+    out: Path | str,
+    table: Path | None = None,
+    split: str | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    jobs: int | None = None,
+    listen: Callable[[Progress], None] = say_nothing,
+) -> Model:
+    """A new version of the model whose false-alarm rate holds where these scans come from.
+
+    What was learned stays; the healthy scores, the map's scale and the reference for noticing a shift are made anew
+    from the given scans. The old model is left as it is.
+
+    Args:
+        healthy: Scans of the new site that a person calls healthy, none of which the model learned from.
+        out: Folder of the new version.
+
+    Raises:
+        TrainingError: if there is no healthy scan.
+        OutputError: if `out` exists and `overwrite` is not set.
+    """
+    old = load_model(model, device=device)
+    out = Path(out)
+    if old.folder is not None and out.resolve() == old.folder.resolve():
+        raise SettingError(f"--out {out} is the model itself; a new version needs a folder of its own")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists; choose another --out, or --overwrite to replace it")
+    cohort = healthy_cohort(Path(healthy), table, split)
+    with tempfile.TemporaryDirectory(prefix="halescan-") as cache:
+        images = prepared(cohort, old.profile, Path(cache), jobs=jobs, listen=listen)
+        everyone = np.arange(len(images))
+        fresh = calibrate([(old.measure, everyone)], images, cohort, guarantee="split", listen=listen)
+    record = {
+        **old.record,
+        "recalibrated_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "recalibrated_from": old.facts.fingerprint,
+        "recalibrated_on": cohort.summary(),
+    }
+    beside = {name: old.folder / name for name in ("history.jsonl", "training.png")} if old.folder else {}
+    new = replace(old, record=record, healthy=fresh, folder=None)
+    return new.save(out, beside={name: path for name, path in beside.items() if path.exists()}, overwrite=overwrite)

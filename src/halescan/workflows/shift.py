@@ -1,0 +1,34 @@
+"""Shift: do the new scans look like those the model knows? Asked first, so that every report can say it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from halescan.scoring.shift import Difference
+from halescan.training.run import Progress
+from halescan.workflows.cases import Case, opened
+from halescan.workflows.healthy import embedding
+from halescan.workflows.model import Model
+
+LEAST = 20  # cases; below, a difference cannot be told from chance
+MOST = 100  # cases looked at: enough to notice a medium effect, and a bounded price
+
+
+def shift_of(
+    model: Model, cases: Sequence[Case], *, jobs: int, listen: Callable[[Progress], None]
+) -> tuple[Difference, ...]:
+    """In what these cases differ from the healthy reference; empty when there are fewer than 20 of them."""
+    if len(cases) < LEAST:
+        return ()
+    chosen = sorted(cases, key=lambda case: hashlib.sha256(case.key.encode()).digest())[:MOST]
+    facts, views = [], []
+    for number, (_, scans) in enumerate(opened(chosen, model.profile, jobs=jobs), 1):
+        images = [image for scan in scans for image in scan.images]
+        if images:
+            facts.append(images[0].facts)
+            views.append(embedding(np.stack([image.image for image in images])))
+        listen(Progress("comparing with the reference", number, len(chosen)))
+    if len(facts) < LEAST:
+        return ()
+    return model.healthy.reference.compare(facts, np.stack(views), least=LEAST).differences

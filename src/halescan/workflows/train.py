@@ -1,0 +1,225 @@
+"""Train: healthy scans in, a model with a calibrated false-alarm rate out."""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from halescan import __version__
+from halescan.data.dataset import CohortImages
+from halescan.data.profiles import Profile, load_profile
+from halescan.data.split import Parts, split_parts
+from halescan.data.table import Cohort
+from halescan.detectors import Detector, find_detector
+from halescan.errors import OutputError, SettingError
+from halescan.evaluation.baselines import HealthyMean
+from halescan.scoring.maps import PlaceStatistics
+from halescan.training.picture import draw_history
+from halescan.training.run import Progress, Run, say_nothing
+from halescan.workflows.calibrate import Pair, calibrate
+from halescan.workflows.healthy import Healthy, healthy_cohort, prepared
+from halescan.workflows.measure import Measure
+from halescan.workflows.model import Model, packages
+
+log = logging.getLogger("halescan")
+
+
+def train(
+    healthy: Path | str,
+    *,
+    profile: str | Path,
+    out: Path | str,
+    detector: str | None = None,
+    size: str = "cpu",
+    detector_settings: dict[str, Any] | None = None,
+    profile_settings: dict[str, Any] | None = None,
+    table: Path | None = None,
+    split: str | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    weights: Path | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    listen: Callable[[Progress], None] = say_nothing,
+) -> Model:
+    """Learn from healthy scans and calibrate the false-alarm rate.
+
+    The healthy patients are parted into learn, choose and calibrate; no patient lies in two of them. Where there are
+    too few for that, every patient is scored by a model that has not seen it (cross-conformal), a weaker guarantee.
+
+    Args:
+        healthy: Folder, file or table of scans that readers called healthy. What a table calls abnormal is left out.
+        profile: Name in `PROFILES` or a TOML file.
+        out: Folder of the new model. While it learns, `OUT.partial` holds the checkpoint.
+        detector: Name in `CATALOGUE`; without it, the one the profile recommends.
+        size: Preset of the detector's settings, "cpu" or "paper".
+        split: Take only this split of the table.
+        resume: Go on with an interrupted training of the same request.
+
+    Raises:
+        TrainingError: if there is no healthy scan to learn from.
+        ScanError: if no scan could be prepared.
+        OutputError: if `out` exists and `overwrite` is not set.
+    """
+    out = Path(out)
+    recipe = load_profile(profile, profile_settings)
+    learner = new_detector(recipe, detector, size, detector_settings)
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists; choose another --out, or --overwrite to replace it")
+    cohort = healthy_cohort(Path(healthy), table, split)
+    work = _work_folder(out, request(recipe, learner, cohort, seed), resume)
+    images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
+    parts = split_parts(np.asarray(cohort.groups())[images.item_of], seed=seed)
+    run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
+    learned = _learn(learner, images, parts, run)
+    place = _places(learned, recipe, images, parts)
+    healthy_facts = _calibrated(learned, recipe, place, images, parts, cohort, run)
+    record = _record(learned, recipe, cohort, images, parts, seed)
+    mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
+    model = Model(record, learned, recipe, place, mean, healthy_facts)
+    saved = model.save(out, beside=_history(work), overwrite=overwrite)
+    shutil.rmtree(work, ignore_errors=True)
+    log.info("trained %s on %d images", learned.name, len(images))
+    return saved
+
+
+def new_detector(
+    recipe: Profile, name: str | None, size: str = "cpu", settings: dict[str, Any] | None = None
+) -> Detector:
+    """The detector by name, or the profile's own with the profile's settings; `settings` go on top.
+
+    Raises:
+        SettingError: for a name or a setting that does not exist; lists those there are.
+    """
+    kind = find_detector(name or recipe.detector)
+    own = dict(recipe.detector_settings) if name in (None, recipe.detector) else {}
+    try:
+        return kind.preset(size, **{**own, **(settings or {})})
+    except TypeError as error:
+        known = ", ".join(kind().settings)
+        raise SettingError(f"{kind.name}: {error}; its settings are {known}") from error
+
+
+def request(recipe: Profile, detector: Detector, cohort: Cohort, seed: int) -> dict[str, Any]:
+    """What makes two trainings the same."""
+    return {
+        "profile": recipe.model_dump(mode="json"),
+        "detector": detector.name,
+        "settings": detector.settings,
+        "seed": seed,
+        "training_set": cohort_fingerprint(cohort),
+    }
+
+
+def cohort_fingerprint(cohort: Cohort) -> str:
+    """SHA-256 over the names and sizes of the files, in order."""
+    digest = hashlib.sha256()
+    for item in cohort.items:
+        for file in item.source.files:
+            digest.update(f"{file.name}:{file.stat().st_size}:{item.source.index}\n".encode())
+    return digest.hexdigest()
+
+
+def _work_folder(out: Path, wanted: dict[str, Any], resume: bool) -> Path:
+    """`OUT.partial`, empty for a new training, as it was for a resumed one."""
+    work = out.with_name(out.name + ".partial")
+    note = work / "request.json"
+    if resume and note.exists():
+        if json.loads(note.read_text()) != json.loads(json.dumps(wanted)):
+            raise SettingError(
+                f"{work} belongs to a training with other settings, scans or seed; repeat those, or leave --resume out"
+            )
+        return work
+    try:
+        if work.exists():
+            shutil.rmtree(work)
+        work.mkdir(parents=True)
+        note.write_text(json.dumps(wanted))
+    except OSError as error:
+        raise OutputError(f"{work}: cannot be written ({error.strerror}); choose another --out") from error
+    return work
+
+
+def _learn(detector: Detector, images: CohortImages, parts: Parts, run: Run) -> Detector:
+    check = images.subset(parts.choose) if len(parts.choose) else None
+    return detector.fit(images.subset(parts.learn), check=check, run=run)
+
+
+def _places(detector: Detector, recipe: Profile, images: CohortImages, parts: Parts) -> PlaceStatistics | None:
+    """Healthy mean and spread per place, from the choose part: healthy scans the detector has not seen."""
+    if not (recipe.standardise and detector.gives_map and len(parts.choose)):
+        return None
+    measure = Measure(detector, recipe)
+    pairs = (measure.raw(batch) for batch in images.subset(parts.choose))
+    return PlaceStatistics.fit_batches((maps, masks) for maps, masks in pairs if maps is not None)
+
+
+def _calibrated(
+    detector: Detector,
+    recipe: Profile,
+    place: PlaceStatistics | None,
+    images: CohortImages,
+    parts: Parts,
+    cohort: Cohort,
+    run: Run,
+) -> Healthy:
+    """Calibrate on the part kept for it, or on every fold by a model that has not seen it."""
+    if not parts.folds:
+        pairs: list[Pair] = [(Measure(detector, recipe, place), parts.calibrate)]
+        return calibrate(pairs, images, cohort, guarantee="split", listen=run.listen)
+    pairs = [
+        (Measure(_fold_detector(detector, number, held_out, images, run), recipe), held_out)
+        for number, held_out in enumerate(parts.folds)
+    ]
+    return calibrate(pairs, images, cohort, guarantee="cross", listen=run.listen)
+
+
+def _fold_detector(detector: Detector, number: int, held_out: np.ndarray, images: CohortImages, run: Run) -> Detector:
+    """The same method, learned without one fold."""
+    folder = None if run.folder is None else run.folder / f"fold-{number}"
+    rest = np.setdiff1d(np.arange(len(images)), held_out)
+    return type(detector)(**detector.settings).fit(images.subset(rest), run=replace(run, folder=folder))
+
+
+def _record(
+    detector: Detector, recipe: Profile, cohort: Cohort, images: CohortImages, parts: Parts, seed: int
+) -> dict[str, Any]:
+    """The content of `model.json`."""
+    return {
+        "detector": detector.name,
+        "settings": detector.settings,
+        "profile": recipe.model_dump(mode="json"),
+        "encoder": getattr(detector, "backbone_origin", None),
+        "seed": seed,
+        "trained_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "packages": packages(),
+        "training_set": {
+            "summary": cohort.summary(),
+            "images": len(images),
+            "scans": len(cohort.items),
+            "patients": cohort.patients,
+            "learn": len(parts.learn),
+            "choose": len(parts.choose),
+            "calibrate": len(parts.calibrate) or len(images),
+            "fingerprint": cohort_fingerprint(cohort),
+            "notes": [note.key for note in cohort.notes] + [str(problem) for problem in images.problems],
+        },
+    }
+
+
+def _history(work: Path) -> dict[str, Path]:
+    """The history of the training and its picture, to lie beside the model; nothing for methods that do not iterate."""
+    lines = work / "history.jsonl"
+    if not lines.exists():
+        return {}
+    draw_history(lines, work / "training.png")
+    return {"history.jsonl": lines, "training.png": work / "training.png"}

@@ -1,0 +1,213 @@
+"""What every detector promises, asked of every row of the catalogue."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from halescan.detectors import CATALOGUE, Detector, find_detector
+from halescan.errors import NotFitted, SettingError, ShapeError, TrainingError
+from halescan.training.run import Run
+from halescan.types import Scores
+from tests.detectors.bodies import healthy, lesion, with_lesion
+
+RUN = Run(seed=1, device="cpu", precision="32")
+GRIDS = {2: (64, 64), 3: (16, 18, 20)}
+TINY: dict[str, dict[str, Any]] = {  # enough to learn a made-up body in a second or two
+    "autoencoder": {"side": 32, "widths": (8, 16, 16), "latent": 8, "steps": 120, "batch_size": 8},
+    "denoising-autoencoder": {"width": 8, "depth": 3, "steps": 80, "batch_size": 4},
+}
+TINY_3D: dict[str, dict[str, Any]] = {
+    "autoencoder": {"side": None, "widths": (8, 16), "latent": 8, "steps": 120, "batch_size": 8},
+    "denoising-autoencoder": {"width": 4, "depth": 2, "steps": 80, "batch_size": 4, "noise_cells": 8},
+}
+ROWS = [pytest.param(name, dims, id=f"{name}-{dims}d") for name in CATALOGUE for dims in find_detector(name).dims]
+each = pytest.mark.parametrize(("name", "dims"), ROWS)
+named = pytest.mark.parametrize("name", list(CATALOGUE))
+
+
+def build(name: str, dims: int) -> Detector:
+    settings = TINY_3D if dims == 3 else TINY
+    return find_detector(name)(**settings.get(name, {}))
+
+
+def learn(name: str, dims: int) -> Detector:
+    return build(name, dims).fit(healthy(24, grid=GRIDS[dims]), run=RUN)
+
+
+@cache
+def learned(name: str, dims: int) -> Detector:
+    return learn(name, dims)
+
+
+def unseen(dims: int, count: int = 4) -> np.ndarray:
+    return healthy(count, grid=GRIDS[dims], seed=99)
+
+
+def strangeness(scores: Scores) -> np.ndarray:
+    """`(n,)`: the mean of the strangest hundredth of each map, or the method's own number."""
+    if scores.map is None:
+        assert scores.image is not None
+        return scores.image
+    flat = np.sort(scores.map.reshape(len(scores.map), -1), axis=1)
+    return flat[:, -max(1, flat.shape[1] // 100) :].mean(1)
+
+
+def same(one: Scores, two: Scores, *, within: float = 1e-6) -> bool:
+    """Equal within a share of the largest value: coarse features differ in the last bits between batch sizes."""
+    for mine, theirs in ((one.map, two.map), (one.image, two.image)):
+        assert (mine is None) == (theirs is None)
+        if mine is not None and theirs is not None and np.abs(mine - theirs).max() > within * (1 + np.abs(mine).max()):
+            return False
+    return True
+
+
+@each
+def test_a_planted_lesion_raises_the_score(name: str, dims: int) -> None:
+    detector, images = learned(name, dims), unseen(dims)
+    plain = strangeness(detector.score(images))
+    ill = strangeness(detector.score(with_lesion(images, contrast=0.4)))
+    assert (ill > plain).all()
+
+
+@each
+def test_a_stronger_lesion_is_stranger(name: str, dims: int) -> None:
+    detector, images = learned(name, dims), unseen(dims)
+    means = [strangeness(detector.score(with_lesion(images, contrast=contrast))).mean() for contrast in (0, 0.2, 0.4)]
+    assert means == sorted(means)
+    assert means[2] > means[0]
+
+
+@each
+def test_the_map_is_highest_in_the_lesion(name: str, dims: int) -> None:
+    detector = learned(name, dims)
+    strange = detector.score(with_lesion(unseen(dims), contrast=0.4)).map
+    if not detector.gives_map:
+        assert strange is None
+        return
+    assert strange is not None
+    inside = lesion(GRIDS[dims])
+    for one in strange:
+        peak = np.unravel_index(np.argmax(one), one.shape)
+        bounds = [
+            _cell(place, len_map, side) for place, len_map, side in zip(peak, one.shape, GRIDS[dims], strict=True)
+        ]
+        assert inside[tuple(slice(*bound) for bound in bounds)].any()
+
+
+def _cell(place: Any, cells: int, side: int) -> tuple[int, int]:
+    """The pixels under a cell of the map and half a cell around it: neighbours share a lesion at their border."""
+    width = side / cells
+    around = width / 2 if cells < side else 0
+    return max(0, int(np.floor(place * width - around))), int(np.ceil((place + 1) * width + around))
+
+
+@each
+def test_healthy_images_alone_give_no_difference(name: str, dims: int) -> None:
+    count = 20 if dims == 3 else 30
+    scores = strangeness(learned(name, dims).score(unseen(dims, 2 * count)))
+    one, two = scores[:count], scores[count:]
+    auroc = float(np.mean((one[:, None] > two) + 0.5 * (one[:, None] == two)))
+    spread = np.sqrt((2 * count + 1) / (12 * count * count))  # of the AUROC of two samples of one distribution
+    assert abs(auroc - 0.5) < 3.29 * spread  # 99.9 %
+
+
+@each
+def test_an_image_alone_scores_as_in_a_batch(name: str, dims: int) -> None:
+    detector, images = learned(name, dims), with_lesion(unseen(dims), contrast=0.2)
+    whole = detector.score(images)
+    for number in range(len(images)):
+        alone = detector.score(images[number : number + 1])
+        part = Scores(
+            map=None if whole.map is None else whole.map[number : number + 1],
+            image=None if whole.image is None else whole.image[number : number + 1],
+        )
+        assert same(part, alone, within=1e-5)
+
+
+@each
+def test_scoring_changes_neither_model_nor_images(name: str, dims: int) -> None:
+    detector, images = learned(name, dims), with_lesion(unseen(dims), contrast=0.2)
+    before, given = {key: value.copy() for key, value in detector.state().items()}, images.copy()
+    first, second = detector.score(images), detector.score(images)
+    after = detector.state()
+    assert same(first, second, within=0)
+    assert set(before) == set(after)
+    assert all(np.array_equal(before[key], after[key]) for key in before)
+    assert np.array_equal(images, given)
+
+
+@each
+def test_the_same_seed_gives_the_same_map(name: str, dims: int) -> None:
+    images = unseen(dims, 2)
+    assert same(learned(name, dims).score(images), learn(name, dims).score(images), within=1e-6)
+
+
+@each
+def test_what_was_learned_survives_the_way_through_arrays(name: str, dims: int) -> None:
+    detector, images = learned(name, dims), with_lesion(unseen(dims), contrast=0.2)
+    state = detector.state()
+    assert all(isinstance(value, np.ndarray) and value.dtype != object for value in state.values())
+    again = build(name, dims).restore(state)
+    assert again.settings == detector.settings
+    assert same(detector.score(images), again.score(images))
+
+
+@each
+def test_the_map_has_as_many_axes_as_the_image_and_no_more_places(name: str, dims: int) -> None:
+    images = unseen(dims, 3)
+    scores = learned(name, dims).score(images)
+    if scores.map is not None:
+        assert scores.map.dtype == np.float32
+        assert len(scores.map) == 3
+        assert all(cells <= side for cells, side in zip(scores.map.shape[1:], GRIDS[dims], strict=True))
+        assert np.isfinite(scores.map).all()
+    if scores.reconstruction is not None:
+        assert scores.reconstruction.shape == images.shape
+
+
+@named
+def test_asked_before_it_has_learned_it_says_so(name: str) -> None:
+    detector = build(name, 2)
+    with pytest.raises(NotFitted, match="fit"):
+        detector.score(unseen(2))
+    with pytest.raises(NotFitted, match="fit"):
+        detector.state()
+
+
+@named
+def test_images_of_another_kind_are_refused(name: str) -> None:
+    detector = learned(name, 2)
+    for other in (healthy(1, grid=(64, 64), channels=3), healthy(1, grid=(32, 64))):
+        with pytest.raises(ShapeError, match="profile"):
+            detector.score(other)
+    with pytest.raises(ShapeError, match="channels"):
+        build(name, 2).fit(healthy(2, grid=(64, 64), channels=2))
+
+
+@named
+def test_nothing_to_learn_from_is_refused(name: str) -> None:
+    with pytest.raises(TrainingError, match="healthy"):
+        build(name, 2).fit(np.zeros((0, 1, 64, 64), np.float32))
+
+
+@named
+def test_both_sizes_and_the_facts_are_there(name: str) -> None:
+    kind = find_detector(name)
+    assert kind.name == name
+    assert kind.summary
+    assert kind.source.startswith("https://")
+    for size in ("cpu", "paper"):
+        settings = kind.preset(size).settings
+        assert kind(**settings).settings == settings
+    with pytest.raises(SettingError, match="size"):
+        kind.preset("huge")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _weights_from_the_shared_folder() -> None:
+    """Backbones are looked for where the development weights lie; without them each method falls back on its own."""
+    os.environ.setdefault("HALESCAN_WEIGHTS", str(Path(__file__).parents[3] / "shared" / "weights"))

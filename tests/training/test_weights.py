@@ -1,0 +1,34 @@
+"""Weights as arrays and back."""
+
+import numpy as np
+import pytest
+import torch
+
+from halescan.errors import ModelError
+from halescan.training.weights import module_arrays, put_arrays
+from tests.training.learner import images, small_net
+
+
+def test_weights_come_back_exactly_and_to_rest() -> None:
+    net = small_net()
+    net(torch.from_numpy(images()))  # moves the running statistics
+    arrays = module_arrays(net, prefix="net/") | {"other": np.ones(3)}
+    again = put_arrays(small_net(seed=1), arrays, prefix="net/")
+    sample = torch.from_numpy(images(2))
+    assert not again.training
+    assert torch.equal(again(sample), net.eval()(sample))
+
+
+def test_the_arrays_do_not_change_with_the_module() -> None:
+    net = small_net()
+    arrays = module_arrays(net)
+    before = arrays["0.weight"].copy()
+    with torch.no_grad():
+        net[0].weight.add_(1)  # type: ignore[index, union-attr, operator]
+    assert (arrays["0.weight"] == before).all()
+
+
+@pytest.mark.parametrize("change", [{"0.weight": np.zeros((1, 1, 3, 3), np.float32)}, {"extra": np.zeros(1)}])
+def test_weights_that_do_not_fit_are_refused(change: dict[str, np.ndarray]) -> None:
+    with pytest.raises(ModelError, match="do not fit"):
+        put_arrays(small_net(), module_arrays(small_net()) | change)
