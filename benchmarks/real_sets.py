@@ -66,7 +66,9 @@ def run(name: str, detector: str | None) -> dict[str, Any]:
     return {**first, "seeds": [{key: one[key] for key in ("image", "pixel", "fit_s", "odd")} for one in seeds]}
 
 
-def once(name: str, detector: str | None, seed: int, changes: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+def once(
+    name: str, detector: str | None, seed: int, changes: dict[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """One training and one evaluation."""
     changes = changes or {"detector": {}, "profile": {}}
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +107,10 @@ def once(name: str, detector: str | None, seed: int, changes: dict[str, dict[str
 def half_auroc(name: str, scores: list[dict[str, str]], parity: int) -> float:
     """Image AUROC on the patients (files where unknown) whose SHA-256 is even (0) or odd (1)."""
     with (DATA / name / "manifest.tsv").open(newline="", encoding="utf-8") as file:
-        patients = {row["file"].removeprefix("test/"): row["patient"] or row["file"] for row in csv.DictReader(file, delimiter="\t")}
+        patients = {
+            row["file"].removeprefix("test/"): row["patient"] or row["file"]
+            for row in csv.DictReader(file, delimiter="\t")
+        }
     rows = [row for row in scores if int(hashlib.sha256(patients[row["file"]].encode()).hexdigest(), 16) % 2 == parity]
     return float(roc_auc_score([row["label"] == "abnormal" for row in rows], [float(row["score"]) for row in rows]))
 
@@ -141,7 +146,10 @@ def table(known: dict[str, Any]) -> str:
         spread = f", {len(mine['seeds'])} seeds" if len(mine["seeds"]) > 1 else ""
         pixel = mine["pixel"]
         trivial = max(
-            ((key, base.get("auroc_either_direction", base.get("auroc"))["value"]) for key, base in mine["baselines"].items()),
+            (
+                (key, base.get("auroc_either_direction", base.get("auroc"))["value"])
+                for key, base in mine["baselines"].items()
+            ),
             key=lambda pair: pair[1],
         )
         alarms = mine["false_alarms"]["realised"]

@@ -32,9 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 SLOW_TO_IMPORT = {"monai", "transformers", "lightning_fabric"}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "core", "common", "misc"}
 
-every_file = pytest.mark.parametrize(
-    "file", sorted(ROOT.rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT))
-)
+every_file = pytest.mark.parametrize("file", sorted(ROOT.rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT)))
 
 
 def room_of(file: Path) -> str:
@@ -60,7 +58,9 @@ def test_every_import_passes_through_a_drawn_door(file: Path) -> None:
 @every_file
 def test_what_takes_seconds_to_import_is_imported_only_where_it_is_used(file: Path) -> None:
     tree = ast.parse(file.read_text())
-    top = ast.Module(body=[node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], type_ignores=[])
+    top = ast.Module(
+        body=[node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], type_ignores=[]
+    )
     assert not {name.split(".")[0] for name in imports_of(top)} & SLOW_TO_IMPORT
 
 

@@ -33,7 +33,7 @@ def test_what_is_brighter_than_all_healthy_tissue_keeps_its_rank() -> None:
 @given(st.floats(0.01, 1000), st.floats(-1000, 1000))
 def test_robust_values_do_not_depend_on_gain_and_offset(gain: float, offset: float) -> None:
     pixels = np.random.default_rng(0).gamma(3, 50, (40, 40))
-    np.testing.assert_allclose(robust(pixels), robust(pixels * gain + offset), atol=2e-2 / gain + 1e-3)
+    np.testing.assert_allclose(robust(pixels), robust(pixels * gain + offset), atol=1e-3)
 
 
 def test_an_empty_mask_and_equal_quantiles_still_give_finite_values() -> None:
@@ -45,7 +45,7 @@ def test_an_empty_mask_and_equal_quantiles_still_give_finite_values() -> None:
 
 
 def test_eight_and_sixteen_bits_keep_the_scale_of_the_file() -> None:
-    assert full_range(np.array([[51, 102]], np.uint8)).tolist() == pytest.approx([[0.2, 0.4]])  # type: ignore[comparison-overlap]
+    np.testing.assert_allclose(full_range(np.array([51, 102], np.uint8)), [0.2, 0.4], rtol=1e-6)
     assert full_range(np.array([[65535, 0]], np.uint16)).max() == 1
     np.testing.assert_allclose(full_range(np.array([[-3.0, 1.0, 5.0]])), [[0, 0.5, 1]])
 

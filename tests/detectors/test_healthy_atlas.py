@@ -14,8 +14,8 @@ PLAIN = {"blur_px": 0.0, "smooth_px": 0.0, "floor": 1e-6}
 
 
 def test_without_smoothing_it_is_the_z_score() -> None:
-    images = np.random.default_rng(0).normal(5, 2, (40, 2, 6, 5)).astype(np.float32)
-    new = np.full((1, 2, 6, 5), 7.0, np.float32)
+    images = np.random.default_rng(0).normal(5, 2, (40, 3, 6, 5)).astype(np.float32)
+    new = np.full((1, 3, 6, 5), 7.0, np.float32)
     expected = (np.abs(new - images.mean(0)) / images.std(0, ddof=1)).mean(1)
     assert HealthyAtlas(**PLAIN).fit(images).score(new).map == pytest.approx(expected, rel=1e-4, abs=1e-5)
 

@@ -1,14 +1,21 @@
 """Perception: healthy features standardised, and its way through arrays."""
 
+import os
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
+from halescan.detectors.autoencoder import Autoencoder
 from halescan.detectors.perceptual import Perception
 from halescan.networks.conv_autoencoder import ConvAutoencoder
 from halescan.training.chance import seeded
 from halescan.training.run import Run
 from halescan.types import Stack
-from tests.detectors.bodies import healthy
+from tests.detectors.bodies import healthy, with_lesion
+
+WEIGHTS = Path(os.environ.get("HALESCAN_WEIGHTS", Path(__file__).parents[2] / ".." / "shared" / "weights"))
 
 
 def network(grid: tuple[int, ...]) -> ConvAutoencoder:
@@ -36,3 +43,22 @@ def test_it_survives_the_way_through_arrays() -> None:
     with torch.no_grad():
         assert torch.equal(seen.residual(net, one, two), again.residual(net, one, two))
         assert np.abs(seen.residual(net, one, one).numpy()).max() == 0
+
+
+def test_without_weights_the_own_encoder_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HALESCAN_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    run = Run(device="cpu", precision="32", weights=tmp_path)
+    seen = Perception.learn(network((16, 16)), Stack(healthy(4, grid=(16, 16))), name="no-such", grid=(16, 16), run=run)
+    assert seen.origin == "own"
+
+
+@pytest.mark.skipif(not (WEIGHTS / "mobilenet_v2").is_dir(), reason="no weights of mobilenet_v2 in HALESCAN_WEIGHTS")
+def test_with_weights_the_backbone_looks_and_goes_into_the_state() -> None:
+    run = Run(device="cpu", precision="32", weights=WEIGHTS)
+    settings = {"widths": (4, 8), "latent": 4, "steps": 5, "batch_size": 4, "residual": "perceptual"}
+    detector = Autoencoder(**settings).fit(healthy(8, grid=(64, 64)), run=run)
+    images = with_lesion(healthy(2, grid=(64, 64), seed=5), contrast=0.4)
+    again = Autoencoder(**settings).restore(detector.state())
+    assert detector.backbone_origin == again.backbone_origin == "weights"
+    assert detector.score(images).map == pytest.approx(again.score(images).map, abs=1e-5)

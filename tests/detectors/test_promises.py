@@ -1,8 +1,6 @@
 """What every detector promises, asked of every row of the catalogue."""
 
-import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +17,11 @@ GRIDS = {2: (64, 64), 3: (16, 18, 20)}
 TINY: dict[str, dict[str, Any]] = {  # enough to learn a made-up body in a second or two
     "autoencoder": {"side": 32, "widths": (8, 16, 16), "latent": 8, "steps": 120, "batch_size": 8},
     "denoising-autoencoder": {"width": 8, "depth": 3, "steps": 80, "batch_size": 4},
+    "padim": {"backbone": "own", "levels": (2, 3), "encoder_steps": 20},
+    "patchcore": {"backbone": "own", "levels": (2, 3), "encoder_steps": 20},
 }
 TINY_3D: dict[str, dict[str, Any]] = {
-    "autoencoder": {"side": None, "widths": (8, 16), "latent": 8, "steps": 120, "batch_size": 8},
+    "autoencoder": {"side": None, "widths": (8, 16), "latent": 8, "steps": 100, "batch_size": 8},
     "denoising-autoencoder": {"width": 4, "depth": 2, "steps": 80, "batch_size": 4, "noise_cells": 8},
 }
 ROWS = [pytest.param(name, dims, id=f"{name}-{dims}d") for name in CATALOGUE for dims in find_detector(name).dims]
@@ -76,9 +76,8 @@ def test_a_planted_lesion_raises_the_score(name: str, dims: int) -> None:
 @each
 def test_a_stronger_lesion_is_stranger(name: str, dims: int) -> None:
     detector, images = learned(name, dims), unseen(dims)
-    means = [strangeness(detector.score(with_lesion(images, contrast=contrast))).mean() for contrast in (0, 0.2, 0.4)]
-    assert means == sorted(means)
-    assert means[2] > means[0]
+    means = [strangeness(detector.score(with_lesion(images, contrast=contrast))).mean() for contrast in (0.3, 0.5, 0.7)]
+    assert means[0] < means[1] < means[2]
 
 
 @each
@@ -205,9 +204,3 @@ def test_both_sizes_and_the_facts_are_there(name: str) -> None:
         assert kind(**settings).settings == settings
     with pytest.raises(SettingError, match="size"):
         kind.preset("huge")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _weights_from_the_shared_folder() -> None:
-    """Backbones are looked for where the development weights lie; without them each method falls back on its own."""
-    os.environ.setdefault("HALESCAN_WEIGHTS", str(Path(__file__).parents[3] / "shared" / "weights"))

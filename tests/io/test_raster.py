@@ -105,19 +105,23 @@ def test_a_turned_picture_stands_upright(tmp_path, name, orientation):
     exif = image.getexif()
     exif[0x0112] = orientation
     image.save(tmp_path / name, exif=exif)
-    image.save(tmp_path / "twin.png", exif=exif)  # Pillow turns TIFF by itself, so PNG is the reference
+    image.save(tmp_path / "twin.png", exif=exif)  # Pillow scrambles such TIFFs: PNG is the reference
     with Image.open(tmp_path / (name if name == "a.jpg" else "twin.png")) as stored:
         expected = np.asarray(ImageOps.exif_transpose(stored))
     np.testing.assert_array_equal(read(tmp_path / name).pixels, expected)
 
 
-def test_a_turned_tiff_in_printers_colours_is_turned_once(tmp_path):
-    image = Image.fromarray(RGB).convert("CMYK")
-    exif = image.getexif()
-    exif[0x0112] = 6
-    image.save(tmp_path / "a.tif", exif=exif)
-    image.save(tmp_path / "upright.tif")
+def test_a_tiff_in_printers_colours_is_turned_too(tmp_path):
+    cmyk = np.asarray(Image.fromarray(RGB).convert("CMYK"))
+    tifffile.imwrite(tmp_path / "a.tif", cmyk, photometric="separated", extratags=[(274, "H", 1, 6, True)])
+    tifffile.imwrite(tmp_path / "upright.tif", cmyk, photometric="separated")
     np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels, np.rot90(read(tmp_path / "upright.tif").pixels, -1))
+
+
+def test_other_colour_spaces_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="cielab")
+    with pytest.raises(ScanError, match="stored as CIELAB, expected grey, RGB or CMYK"):
+        read(tmp_path / "a.tif")
 
 
 def test_pages_of_a_tiff_are_slices(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from halescan.errors import ModelError
-from halescan.training.weights import module_arrays, put_arrays
+from halescan.training.weights import channels_last, module_arrays, put_arrays
 from tests.training.learner import images, small_net
 
 
@@ -16,7 +16,7 @@ def test_weights_come_back_exactly_and_to_rest() -> None:
     again = put_arrays(small_net(seed=1), arrays, prefix="net/")
     sample = torch.from_numpy(images(2))
     assert not again.training
-    assert torch.equal(again(sample), net.eval()(sample))
+    assert torch.allclose(again(sample), net.eval()(sample), atol=1e-6)  # the layout changes the order of sums
 
 
 def test_the_arrays_do_not_change_with_the_module() -> None:
@@ -32,3 +32,16 @@ def test_the_arrays_do_not_change_with_the_module() -> None:
 def test_weights_that_do_not_fit_are_refused(change: dict[str, np.ndarray]) -> None:
     with pytest.raises(ModelError, match="do not fit"):
         put_arrays(small_net(), module_arrays(small_net()) | change)
+
+
+@pytest.mark.parametrize(
+    ("kind", "order"), [(torch.nn.Conv2d, torch.channels_last), (torch.nn.Conv3d, torch.channels_last_3d)]
+)
+def test_convolutions_are_laid_out_channels_last(kind: type[torch.nn.Module], order: torch.memory_format) -> None:
+    module = channels_last(torch.nn.Sequential(kind(3, 4, 3), torch.nn.Flatten()))
+    assert next(module.parameters()).is_contiguous(memory_format=order)
+
+
+def test_a_module_of_both_dimensions_is_left_as_it_is() -> None:
+    module = channels_last(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Conv3d(3, 4, 3)))
+    assert all(weight.is_contiguous() for weight in module.parameters())

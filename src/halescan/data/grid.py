@@ -1,12 +1,12 @@
 """Every step from a scan's voxels to an image's pixels, each of which knows its way back."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from halescan.errors import SettingError, ShapeError
 
@@ -200,29 +200,26 @@ def resample(array: np.ndarray, shape: Sequence[int], order: int = 1) -> np.ndar
 
 
 def _blend(array: np.ndarray, axis: int, new: int) -> np.ndarray:
-    """One axis as a product with its weights."""
-    old = array.shape[axis]
-    trail = math.prod(array.shape[axis + 1 :])
-    weights = _weights(old, new)
-    if axis == array.ndim - 1:
-        return np.matmul(array, weights.T)
-    lead = math.prod(array.shape[:axis])
-    mixed = np.matmul(weights, array.reshape(lead, old, trail))
-    return mixed.reshape(*array.shape[:axis], new, *array.shape[axis + 1 :])
+    """One axis as a product with its weights: sparse, as each sample has few neighbours, and no threads to wait for."""
+    first = np.moveaxis(array, axis, 0)
+    columns = np.ascontiguousarray(first).reshape(first.shape[0], -1)
+    mixed = _weights(first.shape[0], new) @ columns
+    return np.moveaxis(mixed.reshape(new, *first.shape[1:]), 0, axis)
 
 
-@lru_cache(maxsize=32)
-def _weights(old: int, new: int) -> np.ndarray:
+@lru_cache(maxsize=64)
+def _weights(old: int, new: int) -> csr_array:
     """`(new, old)` float32: each row the share of every old sample in a new one; rows sum to 1."""
     scale = old / new
     centres = (np.arange(new) + 0.5) * scale - 0.5
     if scale <= 1:
         centres = centres.clip(0, old - 1)  # beyond the outermost centres the edge goes on
     width = max(scale, 1.0)
-    triangle = np.clip(1 - np.abs(np.arange(old)[None] - centres[:, None]) / width, 0, None)
-    weights = (triangle / triangle.sum(axis=1, keepdims=True)).astype(np.float32)
-    weights.setflags(write=False)
-    return weights
+    reach = np.ceil(centres - width)[:, None] + np.arange(int(np.ceil(2 * width)) + 1)
+    triangle = np.clip(1 - np.abs(reach - centres[:, None]) / width, 0, None) * ((reach >= 0) & (reach < old))
+    shares = (triangle / triangle.sum(axis=1, keepdims=True)).astype(np.float32)
+    row, place = np.nonzero(shares)
+    return csr_array((shares[row, place], (row, reach[row, place].astype(np.intp))), shape=(new, old))
 
 
 @lru_cache(maxsize=64)

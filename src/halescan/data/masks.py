@@ -86,7 +86,8 @@ def head(pixels: np.ndarray, hu: bool) -> Region:
     spread = float(np.quantile(grey, 0.99)) - low
     scaled = np.log1p(np.clip(grey - low, 0, None) / max(spread, 1e-6) * 20)
     lit = scaled > _otsu(scaled.ravel())
-    return Region(_filled(_closed(_largest(_opened(lit)), 2)))
+    # filled before the largest is chosen: where a dark skull parts them, the scalp's ring holds the brain
+    return Region(_filled(_closed(_largest(_filled(_opened(lit))), 2)))
 
 
 def tissue(pixels: np.ndarray, hu: bool) -> Region:

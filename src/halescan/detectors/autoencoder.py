@@ -87,7 +87,7 @@ class Autoencoder(Detector):
 
     @property
     def backbone_origin(self) -> str | None:
-        """Whose features "perceptual" compares: "weights" of a backbone, or the autoencoder's "own"; None without it."""
+        """Whose features "perceptual" compares: a backbone's ("weights") or its "own"; None for other residuals."""
         return None if self._perception is None else self._perception.origin
 
     def to(self, device: str) -> Self:

@@ -60,7 +60,7 @@ class DenoisingAutoencoder(Detector):
         noise_sd: float = 0.2,
         width: int = 16,
         depth: int = 4,
-        steps: int = 600,
+        steps: int = 1000,
         batch_size: int = 16,
         learning_rate: float = 2e-3,
         loss: Literal["l1", "l2"] = "l2",

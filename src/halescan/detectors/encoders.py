@@ -45,7 +45,7 @@ def choose_backbone(
     return own.cut(max(stand_ins)), "own", stand_ins
 
 
-def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int = 16) -> Backbone:
+def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int = 8) -> Backbone:
     """Train an encoder on healthy images alone, by the game of `SpotThePaste`."""
     channels = images.take([0]).images.shape[1]
     with seeded(run.seed, "encoder weights"):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from halescan.detectors.base import Detector
+from halescan.detectors.encoders import named_device
 from halescan.detectors.features import FeatureSpace, as_places, as_tensor, part_of, read
 from halescan.errors import NotFitted, SettingError, TrainingError
 from halescan.networks.gaussians import PlaceGaussians
@@ -75,8 +76,6 @@ class PaDiM(Detector):
 
     def to(self, device: str) -> Self:
         """Move what was learned to a device."""
-        from halescan.detectors.encoders import named_device
-
         if self._space is not None:
             self._space.to(named_device(device))
             self._gaussians.to(named_device(device))

@@ -197,5 +197,7 @@ def _column(rows: Sequence[Row], name: str) -> np.ndarray:
 
 def _spread(values: np.ndarray) -> float:
     """Robust spread; the standard deviation where most values are equal, 1 where all are."""
+    if np.ptp(values) == 0:  # their standard deviation may be a rounding error instead of 0
+        return 1.0
     robust = 1.4826 * float(np.median(np.abs(values - np.median(values))))
-    return robust or float(values.std()) or 1.0
+    return robust or float(values.std())

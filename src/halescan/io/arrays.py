@@ -59,6 +59,8 @@ def _recognises(head: bytes) -> bool:
 def _parts(path: Path) -> list[Source]:
     """Every scan of one file, in its own order."""
     if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            npy.read_magic(file)  # raises where it is no array either
         return [Source(path, "arrays", (path,))]
     parts = []
     with zipfile.ZipFile(path) as archive:

@@ -138,14 +138,12 @@ def _read_tiff(path: Path) -> tuple[np.ndarray, int, tuple[Note, ...]]:
         shape = (len(series), *series[0].shape)
         check_affordable(path, claimed=array_bytes(shape, series[0].dtype))
         _check_strips(path, tiff)
-        if first.photometric.name not in ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR"):
-            return _read_odd_tiff(path, pages=len(tiff.pages))
         stacked = len(series) > 1
         values = np.stack([one.asarray() for one in series]) if stacked else series[0].asarray()
         axes = ("Z" if stacked else "") + series[0].axes
-        values, alpha = _arrange(values, axes, path)
+        values, alpha, colour = _arrange(_in_rgb(values, first, path), axes, path)
         values = _as_shown(values, first)
-        dims = values.ndim - (values.shape[-1] == 3 and _has_colour(axes, first))
+        dims = values.ndim - (colour or first.photometric.name == "PALETTE")
         orientation = int(first.tags.valueof(_ORIENTATION_TAG, 1)) if dims == 2 else 1
     return _turn(values, orientation), dims, _alpha_note(alpha)
 
@@ -162,8 +160,25 @@ def _check_strips(path: Path, tiff: Any) -> None:
                 )
 
 
-def _arrange(values: np.ndarray, axes: str, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """`(y, x)` or `(z, y, x)`, colour last, and alpha."""
+def _in_rgb(values: np.ndarray, page: Any, path: Path) -> np.ndarray:
+    """Printer's colours (CMYK) as RGB.
+
+    Pillow only converts: its own TIFF reader (13.0) scrambles pictures that lie on their side.
+    """
+    from PIL import Image
+
+    colours = page.photometric.name
+    if colours in ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR"):
+        return values
+    if colours != "SEPARATED" or values.dtype != np.uint8 or values.shape[-1] != 4:
+        raise ScanError(f"{path}: its colours are stored as {colours}, expected grey, RGB or CMYK. Save it as RGB.")
+    tall = values.reshape(-1, values.shape[-2], 4)
+    image = Image.frombytes("CMYK", (tall.shape[1], tall.shape[0]), np.ascontiguousarray(tall).tobytes())
+    return np.asarray(image.convert("RGB")).reshape(*values.shape[:-1], 3)
+
+
+def _arrange(values: np.ndarray, axes: str, path: Path) -> tuple[np.ndarray, np.ndarray | None, bool]:
+    """`(y, x)` or `(z, y, x)`, colour last; alpha; and whether there is colour."""
     keep = [axis for axis, name in enumerate(axes) if values.shape[axis] > 1 or name in "YX"]
     values = values.reshape([values.shape[axis] for axis in keep])
     axes = "".join(axes[axis] for axis in keep)
@@ -176,15 +191,13 @@ def _arrange(values: np.ndarray, axes: str, path: Path) -> tuple[np.ndarray, np.
     if planes not in (2, 3):
         raise ScanError(f"{path}: has {planes} axes ({axes}), expected one picture or one stack of slices. Split it.")
     if samples < 0:
-        return values, None
-    if values.shape[-1] in (2, 4):
-        colours = values[..., :-1]
-        alpha = values[..., -1]
-        known = alpha if alpha.dtype.kind == "u" else None
-        return (colours if colours.shape[-1] == 3 else colours[..., 0]), known
-    if values.shape[-1] != 3:
+        return values, None, False
+    if values.shape[-1] not in (2, 3, 4):
         raise ScanError(f"{path}: has {values.shape[-1]} channels, expected grey or RGB. Save the channels apart.")
-    return values, None
+    alpha = values[..., -1] if values.shape[-1] != 3 and values.dtype.kind == "u" else None
+    if values.shape[-1] == 2:
+        return values[..., 0], alpha, False
+    return values[..., :3], alpha, True
 
 
 def _as_shown(values: np.ndarray, page: Any) -> np.ndarray:
@@ -195,22 +208,9 @@ def _as_shown(values: np.ndarray, page: Any) -> np.ndarray:
         return values
     if values.dtype.kind == "b":
         return ~values
-    return np.iinfo(values.dtype).max - values if values.dtype.kind == "u" else -values
-
-
-def _has_colour(axes: str, page: Any) -> bool:
-    """Whether the last axis of the arranged pixels is colour."""
-    return page.photometric.name == "PALETTE" or "S" in axes or "C" in axes
-
-
-def _read_odd_tiff(path: Path, *, pages: int) -> tuple[np.ndarray, int, tuple[Note, ...]]:
-    """CMYK, Lab and the like, one page, through Pillow's colour conversion."""
-    from PIL.TiffImagePlugin import TiffImageFile
-
-    if pages > 1:
-        raise ScanError(f"{path}: {pages} pages in a printer's colours. Save it as RGB first.")
-    with TiffImageFile(path) as image:
-        return np.asarray(image.convert("RGB")), 2, ()  # Pillow turns a TIFF as it loads it
+    if values.dtype.kind == "f":
+        return -values
+    return np.iinfo(values.dtype).max - values if values.dtype.kind == "u" else -1 - values
 
 
 RASTER = Format(

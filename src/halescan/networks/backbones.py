@@ -109,7 +109,7 @@ class Backbone:
     def state(self) -> dict[str, np.ndarray]:
         """All it takes to build the backbone again with no file and no network."""
         about = {"name": self.name, "kind": self.kind, "origin": self.origin, "config": self.config}
-        arrays = self.network.folded() if self.kind == "mobilenet_v2" else self.network.state_dict()
+        arrays = self.network.arrays()
         return {
             "about": np.frombuffer(json.dumps(about).encode(), np.uint8).copy(),
             **{f"weights/{name}": value.detach().cpu().contiguous().numpy().copy() for name, value in arrays.items()},
@@ -130,7 +130,7 @@ class Backbone:
                 if name.startswith("weights/")
             }
             network = _build(about["kind"], about["config"], weights)
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (KeyError, ValueError, IndexError, RuntimeError) as error:
             raise WeightsError(
                 f"the stored backbone does not hold together ({error}); train the model again"
             ) from error
@@ -227,7 +227,8 @@ def _build(kind: str, config: dict[str, Any], weights: Mapping[str, Tensor]) -> 
     if kind == "mobilenet_v2":
         return MobileNetV2(weights, same=bool(config.get("tf_padding", True)))
     if kind == "own":
-        network = OwnEncoder(int(config["channels"]), [int(width) for width in config["widths"]])
+        depth = 1 + max(int(name.split(".")[1]) for name in weights)  # it may have been cut
+        network = OwnEncoder(int(config["channels"]), [int(width) for width in config["widths"]][:depth])
         network.load_state_dict(dict(weights))
         return network
     if kind == "transformers":

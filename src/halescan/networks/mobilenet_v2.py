@@ -51,7 +51,7 @@ class MobileNetV2(nn.Module):
     Strides at 224 px: block 1 has 112 x 112 places, 2-3 56, 4-6 28, 7-13 14, 14-17 7.
 
     Args:
-        arrays: Convolutions with the batch norm folded in, as `fold` gives them or `folded` gave them back.
+        arrays: Convolutions with the batch norm folded in, as `fold` gives them or `arrays` gave them back.
 
     Source:
         Sandler et al. 2018, arXiv 1801.04381; block layout as in transformers' `MobileNetV2Model` (Apache-2.0), with
@@ -105,7 +105,7 @@ class MobileNetV2(nn.Module):
                 kept[number] = here
         return [kept[level] for level in levels]
 
-    def folded(self) -> dict[str, Tensor]:
+    def arrays(self) -> dict[str, Tensor]:
         """The weights under the names the constructor takes."""
         return {name.removeprefix("blocks."): value for name, value in self._renumbered()}
 

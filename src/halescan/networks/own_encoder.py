@@ -45,6 +45,10 @@ class OwnEncoder(nn.Module):
                 kept[number] = here
         return [kept[level] for level in levels]
 
+    def arrays(self) -> dict[str, Tensor]:
+        """The weights by name."""
+        return dict(self.state_dict())
+
 
 class SpotThePaste(nn.Module):
     """The game that teaches the encoder: find patches pasted in from elsewhere, and say what was there before.

@@ -48,6 +48,10 @@ class TransformersModel(nn.Module):
     def cut(self, deepest: int) -> None:
         """Keep all: what lies behind a level differs from model to model."""
 
+    def arrays(self) -> dict[str, Tensor]:
+        """The weights under the names the constructor takes."""
+        return dict(self.model.state_dict())
+
     def forward(self, images: Tensor, levels: Sequence[int]) -> list[Tensor]:
         """Normalised images `(n, 3, h, w)` to the hidden states of these levels as `(n, d, gh, gw)`."""
         states = self.model(pixel_values=images, output_hidden_states=True).hidden_states

@@ -32,8 +32,8 @@ def model_card(facts: Mapping[str, Any]) -> str:
     """Markdown of a model card.
 
     Args:
-        facts: `title`, an optional `summary`, and any key of `SECTIONS`. A value may be a sentence, a list of sentences,
-            or a mapping of names to values (a table). What is always true stands there without being asked.
+        facts: `title`, an optional `summary`, and any key of `SECTIONS`. A value may be a sentence, a list of
+            sentences, or a mapping of names to values (a table). What is always true stands there without being asked.
     """
     parts = [f"# {_one_line(str(facts.get('title', 'Halescan model')))}"]
     if facts.get("summary"):

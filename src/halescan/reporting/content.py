@@ -196,7 +196,7 @@ def _verdict_facts(verdict: Verdict, lang: Lang) -> tuple[Fact, ...]:
     guarantee = sentence(f"guarantee-{verdict.guarantee}", lang)
     return (
         Fact(sentence("score", lang), number(verdict.score, lang)),
-        Fact(sentence("p-value", lang), shown.removeprefix("p ").removeprefix("= ")),
+        Fact(sentence("p-value", lang), _bare(shown)),
         Fact(sentence("threshold", lang), number(verdict.threshold, lang)),
         Fact(sentence("false-alarms", lang), percent(verdict.false_alarms, lang)),
         Fact(sentence("calibrated-on", lang), f"{base}, {guarantee}" if verdict.units else guarantee),
@@ -241,7 +241,7 @@ def _section(result: CaseResult, place: int, lang: Lang) -> ScanSection:
         pictures=_main_pictures(scan, model, window, lang),
         remarks=_remarks(scan, lang),
         has_map=scan.tail is not None,
-        findings=_finding_rows(scan, model, window, lang),
+        findings=_finding_rows(scan, model, window, result.verdict.units, lang),
         findings_sentence=_findings_sentence(scan, model, lang),
         montage=_montage(scan, model, window, lang) if volume else None,
         slice_scores_svg=_slice_scores(scan, lang) if volume else "",
@@ -300,7 +300,7 @@ def _remarks(scan: ScanResult, lang: Lang) -> tuple[str, ...]:
 
 
 def _finding_rows(
-    scan: ScanResult, model: ModelFacts, window: tuple[float, float], lang: Lang
+    scan: ScanResult, model: ModelFacts, window: tuple[float, float], units: int, lang: Lang
 ) -> tuple[FindingRow, ...]:
     rows = []
     for rank, finding in enumerate(scan.findings):
@@ -308,11 +308,11 @@ def _finding_rows(
         if rank < MOST_CLOSE_UPS:
             layered = close_up(scan, finding, window=window, threshold=model.map_threshold)
             picture = _picture(layered, alt=sentence("finding-alt", lang, number=finding.number), caption="")
-        rows.append(_finding_row(scan, finding, picture, lang))
+        rows.append(_finding_row(scan, finding, picture, units, lang))
     return tuple(rows)
 
 
-def _finding_row(scan: ScanResult, finding: Finding, picture: Picture | None, lang: Lang) -> FindingRow:
+def _finding_row(scan: ScanResult, finding: Finding, picture: Picture | None, units: int, lang: Lang) -> FindingRow:
     place = ", ".join(sentence(word, lang) for word in finding.place)
     if scan.scan.dims == 3:
         place = ", ".join(part for part in (place, _slice_words(finding, lang)) if part)
@@ -324,7 +324,7 @@ def _finding_row(scan: ScanResult, finding: Finding, picture: Picture | None, la
         Fact(sentence("finding-peak", lang), _rarity(finding, scan, lang)),
     ]
     if finding.p_value is not None:
-        facts.append(Fact(sentence("finding-p", lang), number(float(finding.p_value), lang, digits=2)))
+        facts.append(Fact(sentence("finding-p", lang), _finding_p(finding.p_value, units, lang)))
     index = ", ".join(str(place) for place in reversed(finding.peak_index))
     facts.append(Fact(sentence("finding-index" if scan.scan.dims == 3 else "finding-index-2d", lang), index))
     if finding.centre_lps_mm is not None and scan.scan.dims == 3:
@@ -339,6 +339,16 @@ def _finding_row(scan: ScanResult, finding: Finding, picture: Picture | None, la
         above=finding.above is True,
         picture=picture,
     )
+
+
+def _finding_p(p: float, units: int, lang: Lang) -> str:
+    """The p-value of a finding; "≤" where no healthy case showed a place as strange."""
+    return _bare(p_value(p, lang, bound=p * (units + 1) < 1.0 + 1e-6))
+
+
+def _bare(shown: str) -> str:
+    """A p-value beside its label: without the letter, and without the sign where it is equal."""
+    return shown.removeprefix("p\u00a0").removeprefix("=\u00a0")
 
 
 def _slice_words(finding: Finding, lang: Lang) -> str:

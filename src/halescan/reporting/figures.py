@@ -1,19 +1,19 @@
 """Pictures of a scan for a reader: the plane as acquired, the map laid over it, close-ups and a montage of slices.
 
 Only NumPy and Pillow, so that a report is drawn in milliseconds. A picture has two layers: the scan (grey or
-colour), and an indexed, mostly transparent layer with the map on its fixed scale, the outlines and the numbers. The layers are kept
-apart so that a page can fade the map, and because the second one weighs next to nothing.
+colour), and an indexed, mostly transparent layer with the map on its fixed scale, the outlines and the numbers. The
+layers are kept apart so that a page can fade the map, and because the second one weighs next to nothing.
 """
 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from halescan.reporting.colours import LEVELS, level_of, palette
+from halescan.reporting.lettering import text_font
 from halescan.reporting.view import Box, View, view_of
 from halescan.types import Finding, Scan, ScanResult
 
@@ -167,16 +167,6 @@ def merged(picture: Layered) -> Image.Image:
     )
     layer = Image.fromarray(table[np.asarray(picture.over)])
     return Image.alpha_composite(base.convert("RGBA"), layer).convert("RGB")
-
-
-def text_font(size_px: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """Pillow's own font, so that a picture looks the same on every machine."""
-    return _font(size_px)
-
-
-@lru_cache(maxsize=16)
-def _font(size_px: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size_px)
 
 
 def _own_range(scan: Scan) -> tuple[float, float]:
@@ -343,7 +333,7 @@ def _badge(levels: np.ndarray, number: int, centre: tuple[int, int], radius: int
     """A dark disc with a cyan rim and a white number, at `(row, column)`."""
     side = 2 * radius + 3
     text = Image.new("L", (side, side), 0)
-    ImageDraw.Draw(text).text((side / 2, side / 2), str(number), fill=255, font=_font(15), anchor="mm")
+    ImageDraw.Draw(text).text((side / 2, side / 2), str(number), fill=255, font=text_font(15), anchor="mm")
     rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
     distance = np.hypot(rows, columns)
     disc = (_GREYS + np.asarray(text, np.float32) * (23 / 255)).round().astype(np.uint8)
@@ -397,7 +387,7 @@ def _write(image: Image.Image, place: tuple[float, float], text: str, *, size_px
     """White letters with a dark rim: readable on air, bone and tissue."""
     white, black = (255, 0) if image.mode == "L" else ((255, 255, 255), (0, 0, 0))
     ImageDraw.Draw(image).text(
-        place, text, fill=white, font=_font(size_px), anchor=anchor, stroke_width=2, stroke_fill=black
+        place, text, fill=white, font=text_font(size_px), anchor=anchor, stroke_width=2, stroke_fill=black
     )
 
 
@@ -411,7 +401,7 @@ def _draw_bar(image: Image.Image, width_mm: float | None) -> None:
     if not readable:
         return
     bar = 10.0 if 10.0 in readable else min(readable, key=lambda bar: abs(share[bar] - 0.2))
-    font, label = _font(15), _bar_label(bar)
+    font, label = text_font(15), _bar_label(bar)
     long = round(width * share[bar])
     panel = max(long, round(font.getlength(label))) + 12
     white, black = (255, 0) if image.mode == "L" else ((255, 255, 255), (0, 0, 0))

@@ -53,6 +53,7 @@ def case_record(result: CaseResult) -> dict[str, Any]:
         "model": _model(result.model),
         "scans": [_scan(number, scan) for number, scan in enumerate(result.scans, start=1)],
         "notes": [_note(note) for note in result.notes],
+        "request_sha256": result.request or None,
     }
 
 

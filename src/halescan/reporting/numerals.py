@@ -62,13 +62,16 @@ def volume(mm3: float, lang: Lang) -> str:
 
 
 def p_value(p: float | None, lang: Lang, *, bound: bool = False) -> str:
-    """A p-value with its sign: "p = 0.020", "p ≤ 0.005" where it is only an upper bound, "–" where there is none."""
+    """A p-value with its sign: "p = 0.020", "p ≤ 0.005" where it is only an upper bound, "–" where there is none.
+
+    Its spaces do not break, so that a line never ends on the sign.
+    """
     if p is None or not math.isfinite(p):
         return MISSING
     decimals = 3 if p >= 0.001 else 5
     # a bound may only be rounded upwards, or it would claim more than was shown
     shown = math.ceil(p * 10**decimals - 1e-9) / 10**decimals if bound else p
-    return f"p {'≤' if bound else '='} {_localised(f'{shown:.{decimals}f}', lang)}"
+    return f"p\u00a0{'≤' if bound else '='}\u00a0{_localised(f'{shown:.{decimals}f}', lang)}"
 
 
 def _localised(text: str, lang: Lang) -> str:

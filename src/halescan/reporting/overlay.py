@@ -4,8 +4,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from halescan.reporting.colours import TAIL_MAX, TAIL_SEEN, scale_rgb
-from halescan.reporting.figures import grey_window, key_slice, merged, plane_picture, png, text_font
-from halescan.reporting.numerals import Lang, number
+from halescan.reporting.figures import grey_window, key_slice, merged, plane_picture, png
+from halescan.reporting.lettering import text_font
+from halescan.reporting.numerals import Lang
 from halescan.reporting.words import sentence
 from halescan.types import ModelFacts, ScanResult
 
@@ -45,14 +46,11 @@ def _draw_legend(page: Image.Image, top: int, lang: Lang) -> None:
     colours = scale_rgb(np.linspace(TAIL_SEEN, TAIL_MAX, width))
     page.paste(Image.fromarray(np.repeat(colours[None], 14, axis=0)), (left, top))
     pen = ImageDraw.Draw(page)
-    for step, text in zip(np.linspace(0, width, 4), rarity_ticks(lang), strict=True):
+    for step, text in zip(np.linspace(0, width, 4), _rarity_ticks(lang), strict=True):
         pen.line((left + step, top + 14, left + step, top + 18), fill="#475569")
         pen.text((left + step, top + 21), text, fill="#334155", font=text_font(14), anchor="ma")
 
 
-def rarity_ticks(lang: Lang) -> tuple[str, ...]:
+def _rarity_ticks(lang: Lang) -> tuple[str, ...]:
     """The words at the steps of the scale: "1 in 10" to "1 in 10,000"."""
-    # Pillow's font has no narrow space
-    return tuple(
-        sentence("legend-tick", lang, count=number(10**step, lang)).replace("\u202f", "\u00a0") for step in (1, 2, 3, 4)
-    )
+    return tuple(sentence("legend-tick", lang, count=10**step) for step in (1, 2, 3, 4))

@@ -29,7 +29,8 @@ def slice_scores_svg(scores: np.ndarray, *, key: int, key_text: str, alt: str) -
     middle = _LEFT + (key + 0.5) * step
     anchor = "start" if key < len(known) * 0.15 else "end" if key > len(known) * 0.85 else "middle"
     texts = (
-        f'<text x="{middle:.1f}" y="16" text-anchor="{anchor}" fill="#c2410c" font-weight="600">{escape(key_text)}</text>',
+        f'<text x="{middle:.1f}" y="16" text-anchor="{anchor}" fill="#c2410c" font-weight="600">'
+        f"{escape(key_text)}</text>",
         f'<text x="{_LEFT}" y="{_BOTTOM + 17}" fill="#475569" font-size="12">1</text>',
         f'<text x="{_RIGHT}" y="{_BOTTOM + 17}" text-anchor="end" fill="#475569" font-size="12">{len(known)}</text>',
     )

@@ -146,8 +146,8 @@ _BRAIN_MRI: dict[str, tuple[str, str]] = {
         "Les images T1 après injection, s’il y en a eu une.",
     ),
     "brain-mri-priors": (
-        "Compare with earlier examinations: has the region grown or changed its signal?",
-        "Comparer aux examens antérieurs : la région a-t-elle grandi ou changé de signal ?",
+        "Compare with earlier examinations: growth and a change of signal matter most.",
+        "Comparer aux examens antérieurs : croissance et changement de signal comptent le plus.",
     ),
     "brain-mri-other-side": (
         "The mirrored place on the other side.",

@@ -117,8 +117,8 @@ FRAME: dict[str, tuple[str, str]] = {
     ),
     "sides-assumed": (
         "The file does not say how the image is oriented; sides are named as if the patient’s right were on its left.",
-        "Le fichier n’indique pas l’orientation de l’image ; les côtés sont nommés comme si la droite du patient était à sa "
-        "gauche.",
+        "Le fichier n’indique pas l’orientation de l’image ; les côtés sont nommés comme si la droite du patient "
+        "était à sa gauche.",
     ),
     "montage": ("Slices", "Coupes"),
     "montage-caption": (

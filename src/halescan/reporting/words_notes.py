@@ -66,8 +66,8 @@ NOTES: dict[str, tuple[str, str]] = {
         "Des coupes manquent dans cette série ; ce qui se trouve dans les lacunes n’a pas été examiné.",
     ),
     "duplicate-slices": (
-        "{count} slices were stored twice; each was read once.",
-        "{count} coupes étaient enregistrées deux fois ; chacune a été lue une fois.",
+        "Slices stored more than once: {count} copies. Each was read once.",
+        "Coupes enregistrées plusieurs fois : {count} copies. Chacune a été lue une fois.",
     ),
     "frames-without-positions": (
         "The {frames} frames of this file carry no positions; they were taken in the order stored, without geometry.",
@@ -94,14 +94,28 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     # what the cohort was like
     "duplicates": (
-        "{count} images are duplicates of others; each group counts once.",
-        "{count} images sont des doublons ; chaque groupe compte une fois.",
+        "Images that are duplicates of others: {count}. Each group of copies counts once.",
+        "Images en double : {count}. Chaque groupe de copies compte une fois.",
     ),
     "patient-in-both-splits": (
-        "{count} patients stand on both sides of the split between training and test; figures on that test set are "
-        "too good.",
-        "{count} patients se trouvent des deux côtés de la séparation entre apprentissage et test ; les résultats sur "
-        "ce jeu de test sont trop favorables.",
+        "Patients on both sides of the split between training and test: {count}. Figures on that test set are too "
+        "good.",
+        "Patients des deux côtés de la séparation entre apprentissage et test : {count}. Les résultats sur ce jeu de "
+        "test sont trop favorables.",
+    ),
+    "duplicates-with-other-labels": (
+        "Duplicates that carry different labels: {count}. One of the two labels must be wrong; correct the table.",
+        "Doublons portant des étiquettes différentes : {count}. L’une des deux est fausse ; corrigez le tableau.",
+    ),
+    "not-in-table": (
+        "Images found in the folder but not listed in the table: {count}. They have no patient, label or split from "
+        "it.",
+        "Images présentes dans le dossier mais absentes du tableau : {count}. Il ne leur donne ni patient, ni "
+        "étiquette, ni part.",
+    ),
+    "left-out": (
+        "Images left out because another label or split was asked for: {count}; kept: {kept}.",
+        "Images écartées car une autre étiquette ou part était demandée : {count} ; gardées : {kept}.",
     ),
     "patients-unknown": (
         "Patients are unknown; groups of near-identical images stand in for them.",
@@ -152,7 +166,7 @@ NOTES: dict[str, tuple[str, str]] = {
         "Cette méthode ne donne pas de localisation : il n’y a ni carte ni région entourée.",
     ),
     "more-findings": (
-        "{count} weaker regions are not listed.",
-        "{count} régions plus faibles ne sont pas listées.",
+        "Weaker regions that are not listed: {count}.",
+        "Régions plus faibles non listées : {count}.",
     ),
 }

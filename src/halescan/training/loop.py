@@ -15,6 +15,7 @@ from halescan.training.history import History
 from halescan.training.lesson import Lesson
 from halescan.training.run import Progress, Run
 from halescan.training.schedule import Losses, Schedule, Step, Tensors, Turn
+from halescan.training.weights import channels_last
 from halescan.types import Images
 
 PAUSE_S = 0.3  # between two reports to the listener
@@ -42,9 +43,7 @@ def learn(
         TrainingError: if the loss is no number, or a checkpoint belongs to another run. The last good one stays.
     """
     fabric = open_device(run)
-    module = fabric.to_device(module)
-    if any(parameter.ndim == 4 for parameter in module.parameters()):
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = channels_last(fabric.to_device(module))
     turns = [Turn("loss", list(module.parameters()), step)] if callable(step) else list(step)
     lesson = Lesson(module, turns, settings=settings, run=run, stage=stage, images=len(images))
     begun, first, spoken = time.monotonic(), lesson.step, 0.0

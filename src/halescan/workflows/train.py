@@ -172,10 +172,12 @@ def _calibrated(
     run: Run,
 ) -> Healthy:
     """Calibrate on the part kept for it, or on every fold by a model that has not seen it."""
-    if not parts.folds:
-        pairs: list[Pair] = [(Measure(detector, recipe, place), parts.calibrate)]
-        return calibrate(pairs, images, cohort, guarantee="split", listen=run.listen)
-    pairs = [
+    whole = Measure(detector, recipe, place)
+    if len(parts.calibrate):
+        return calibrate([(whole, parts.calibrate)], images, cohort, guarantee="split", listen=run.listen)
+    if not parts.folds:  # a single patient: its scores are shown, and promise nothing
+        return calibrate([(whole, parts.learn)], images, cohort, guarantee="none", listen=run.listen)
+    pairs: list[Pair] = [
         (Measure(_fold_detector(detector, number, held_out, images, run), recipe), held_out)
         for number, held_out in enumerate(parts.folds)
     ]

@@ -1,0 +1,104 @@
+"""Profiles by name, from files, with changes; wrong ones are refused with the way out."""
+
+from pathlib import Path
+
+import pytest
+
+from halescan.data.masks import MASKS
+from halescan.data.profiles import PROFILES, Profile, load_profile, profile_names
+from halescan.errors import SettingError
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_is_found_by_its_name_and_says_what_it_misses(name: str) -> None:
+    profile = load_profile(name)
+    assert profile == PROFILES[name]
+    assert profile.name == name
+    assert profile.mask in MASKS
+    assert profile.blind_spots
+    assert profile.look_next
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_survives_json(name: str) -> None:
+    assert Profile.model_validate_json(PROFILES[name].model_dump_json()) == PROFILES[name]
+
+
+def test_changes_lie_on_top() -> None:
+    profile = load_profile("chest-xray", {"pooling": "max", "size": [64, 64], "detector_settings": {"levels": [3]}})
+    assert (profile.pooling, profile.size) == ("max", (64, 64))
+    assert profile.detector_settings["levels"] == [3]
+    assert profile.detector_settings["backbone"] == "mobilenet_v2"
+    assert PROFILES["chest-xray"].detector_settings["levels"] != [3]
+
+
+def test_another_detector_does_not_inherit_settings_that_it_would_not_understand() -> None:
+    assert load_profile("chest-xray", {"detector": "autoencoder"}).detector_settings == {}
+
+
+def test_a_file_may_hold_only_what_differs_from_a_base(tmp_path: Path) -> None:
+    file = tmp_path / "children.toml"
+    file.write_text('base = "chest-xray"\ntitle = "Children"\nsize = [96, 96]\n')
+    profile = load_profile(file)
+    assert (profile.title, profile.size, profile.pooling) == ("Children", (96, 96), "mean")
+
+
+def test_a_file_may_stand_alone(tmp_path: Path) -> None:
+    file = tmp_path / "knee.toml"
+    file.write_text('dims = 3\nsize = [32, 64, 64]\nmask = "body"\n')
+    assert load_profile(str(file)).name == "knee"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"pooling": "median"}, "pooling must be 'mean', 'max' or 'top', got 'median'"),
+        ({"poolin": "mean"}, "there is no setting 'poolin'; there are name, title"),
+        ({"erode": 0.5}, "erode: input should be less than or equal to 0.2"),
+        ({"dims": 3}, "size must be 3 numbers"),
+        ({"size": [4, 4]}, "between 8 and 4096"),
+        ({"window_hu": [400, -1000]}, "the lower one first"),
+        ({"intensity": "window"}, "needs window_hu"),
+        ({"median_slices": 2}, "must be odd"),
+        ({"slice_pooling": ["top", 0]}, "a share in"),
+        ({"spacing_mm": [1.0]}, "spacing_mm must be 2 numbers"),
+        ({"mask": "tissue"}, "needs channels 3"),
+        ({"top_share": 0}, "top_share"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name_with_what_it_may_be(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        load_profile("generic", changes)
+    assert said in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+
+
+def test_an_unknown_name_is_answered_with_the_names_there_are() -> None:
+    with pytest.raises(SettingError, match=r"no profile is called 'chest'; choose one of chest-xray, lung-ct"):
+        load_profile("chest")
+
+
+def test_a_file_that_is_absent_or_no_toml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="cannot be read"):
+        load_profile(tmp_path / "none.toml")
+    bad = tmp_path / "bad.toml"
+    bad.write_text("size = [")
+    with pytest.raises(SettingError, match="is not TOML"):
+        load_profile(bad)
+    bad.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingError, match="is not TOML"):
+        load_profile(bad)
+
+
+def test_installed_packages_may_bring_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Point:
+        name = "knee-mri"
+
+        def load(self) -> dict[str, object]:
+            return {"name": "knee-mri", "title": "Knee", "size": (64, 64)}
+
+    monkeypatch.setattr(
+        "halescan.data.profiles.entry_points", lambda group, name=None: [Point()] if name in (None, "knee-mri") else []
+    )
+    assert load_profile("knee-mri").size == (64, 64)
+    assert profile_names() == (*PROFILES, "knee-mri")

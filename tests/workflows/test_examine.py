@@ -1,0 +1,200 @@
+"""Examination: new scans in; scores, findings and a report for each case out."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from halescan.errors import OutputError, ScanError, SettingError
+from halescan.io import read
+from halescan.synthesis.cohort import PhantomFolders
+from halescan.workflows.examine import examine
+from halescan.workflows.recalibrate import recalibrate
+from halescan.workflows.train import train
+
+QUICK = {"formats": ("json", "map")}
+
+
+def records(out: Path) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted(out.glob("case-*/case.json"))]
+
+
+def test_every_case_gets_all_five_files_and_a_row_of_the_table(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    done = examine(model_folder, phantoms.new, out=tmp_path)
+    folders = [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert len(folders) == len(done.records) == 5
+    for folder in folders:
+        names = {path.name for path in folder.iterdir()}
+        assert {"report.html", "report.pdf", "case.json", "overlay.png", "map.nii.gz"} <= names
+    with (tmp_path / "cases.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 5
+
+
+def test_planted_lesions_score_higher_than_healthy_phantoms(model_folder: Path, test_set: Path, tmp_path: Path) -> None:
+    sick = examine(model_folder, test_set / "abnormal", out=tmp_path / "sick", **QUICK)
+    well = examine(model_folder, test_set / "healthy", out=tmp_path / "well", **QUICK)
+    means = [np.mean([record["verdict"]["score"] for record in done.records]) for done in (sick, well)]
+    assert means[0] > means[1]
+
+
+def test_a_second_run_does_nothing_and_gives_the_same_table(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    first = examine(model_folder, phantoms.new, out=tmp_path, **QUICK)
+    table = (tmp_path / "cases.csv").read_bytes()
+    times = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("case-*/case.json"))]
+    second = examine(model_folder, phantoms.new, out=tmp_path, **QUICK)
+    assert second.skipped == 5
+    assert first.skipped == 0
+    assert (tmp_path / "cases.csv").read_bytes() == table
+    assert [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("case-*/case.json"))] == times
+
+
+def test_results_of_other_settings_are_never_replaced_unasked(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    examine(model_folder, phantoms.new, out=tmp_path, **QUICK)
+    with pytest.raises(OutputError, match="--overwrite"):
+        examine(model_folder, phantoms.new, out=tmp_path, false_alarms=0.1, **QUICK)
+    done = examine(model_folder, phantoms.new, out=tmp_path, false_alarms=0.1, overwrite=True, **QUICK)
+    assert {record["verdict"]["false_alarm_rate"] for record in done.records} == {0.1}
+
+
+def test_a_broken_file_is_named_and_the_others_are_done(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new"
+    shutil.copytree(phantoms.new, folder)
+    (folder / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    (folder / "empty.nii.gz").write_bytes(b"")
+    (folder / "text.dcm").write_text("not an image")
+    done = examine(model_folder, folder, out=tmp_path / "out", **QUICK)
+    assert len(done.records) == 5
+    assert len(done.problems) == 3
+
+
+def test_a_folder_without_scans_is_refused(model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ScanError, match="no scan found"):
+        examine(model_folder, tmp_path / "none", out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, 5])
+def test_a_rate_outside_0_and_1_is_refused(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path, rate: float
+) -> None:
+    with pytest.raises(SettingError, match="0.05"):
+        examine(model_folder, phantoms.new, out=tmp_path, false_alarms=rate)
+
+
+def test_the_map_lies_on_the_scan_in_any_viewer(model_folder: Path, tmp_path: Path, phantoms: PhantomFolders) -> None:
+    volume, affine = np.zeros((40, 36, 6), np.int16), np.diag([2.0, 3.0, 5.0, 1.0])
+    volume[8:32, 8:30] = 1000 + np.random.default_rng(0).integers(0, 200, (24, 22, 6))
+    affine[:3, 3] = (-30, 12, 7)
+    nibabel.save(nibabel.Nifti1Image(volume, affine), tmp_path / "volume.nii.gz")
+    done = examine(model_folder, tmp_path / "volume.nii.gz", out=tmp_path / "out", **QUICK)
+    written = nibabel.load(tmp_path / "out" / done.records[0]["case"] / "map.nii.gz")
+    assert written.shape == volume.shape
+    np.testing.assert_allclose(written.affine, affine, atol=1e-4)
+
+
+def test_a_volume_read_by_a_model_of_single_slices_is_shown_as_uncalibrated(model_folder: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(-1000, 400, (5, 48, 48)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(pixels.T, np.eye(4)), tmp_path / "v.nii")
+    verdict = examine(model_folder, tmp_path / "v.nii", out=tmp_path / "out", **QUICK).records[0]["verdict"]
+    assert verdict["decision"] == "withheld"
+    assert verdict["p_value"] is None
+    assert verdict["score"] is not None
+
+
+def test_a_colour_image_meets_a_grey_model_with_a_remark(model_folder: Path, tmp_path: Path) -> None:
+    picture = np.random.default_rng(2).integers(0, 255, (80, 80, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "colour.png")
+    done = examine(model_folder, tmp_path / "colour.png", out=tmp_path / "out", **QUICK)
+    keys = {note["key"] for note in done.records[0]["notes"]}
+    assert "colour-to-grey" in keys
+    assert "unlike-training" in keys
+
+
+def test_no_name_or_id_of_a_patient_reaches_an_output(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    examine(model_folder, phantoms.new, out=tmp_path)
+    import pydicom
+
+    header = pydicom.dcmread(next(iter(sorted(phantoms.new.iterdir()))))
+    secrets = [str(header.PatientID), str(header.StudyInstanceUID), str(header.PatientName)]
+    for path in tmp_path.rglob("*"):
+        content = path.name.encode() + (path.read_bytes() if path.is_file() else b"")
+        assert not [secret for secret in secrets if secret.encode() in content], path
+
+
+def test_identities_are_joined_only_when_asked_and_only_at_home(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path, own_home: Path
+) -> None:
+    examine(model_folder, phantoms.new, out=tmp_path / "a", **QUICK)
+    assert not (own_home / "identity.csv").exists()
+    done = examine(model_folder, phantoms.new, out=tmp_path / "b", identity=True, **QUICK)
+    assert done.records[0]["case"] in (own_home / "identity.csv").read_text()
+    assert (own_home / "identity.csv").stat().st_mode & 0o077 == 0
+
+
+def test_scans_of_another_kind_are_noticed_and_recalibration_is_named(
+    phantoms: PhantomFolders, test_set: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in sorted(phantoms.healthy.iterdir())[:24]:
+        scan = read(path)
+        grey = np.clip((scan.pixels.astype(float) + 1000) / 8 + 60, 0, 255).astype(np.uint8)[::2, ::2]
+        Image.fromarray(grey).save(other / f"{path.stem}.png")
+    done = examine(model_folder, other, out=tmp_path / "out", **QUICK)
+    assert done.differences
+    assert any("recalibrate" in line for line in done.lines())
+    assert all("differs-from-reference" in {note["key"] for note in record["notes"]} for record in done.records)
+
+
+def test_scans_like_the_reference_are_not_called_different(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    assert not examine(model_folder, phantoms.healthy, out=tmp_path, **QUICK).differences
+
+
+def test_a_recalibrated_model_leaves_the_old_one_as_it_was(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    before = (model_folder / "model.json").read_bytes()
+    new = recalibrate(model_folder, phantoms.healthy, out=tmp_path / "new")
+    assert new.healthy.calibration.units == 44
+    assert (model_folder / "model.json").read_bytes() == before
+    with pytest.raises(SettingError, match="a new version needs a folder of its own"):
+        recalibrate(model_folder, phantoms.healthy, out=model_folder)
+
+
+def test_a_volume_model_reads_volumes_whole(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    healthy = tmp_path / "healthy"
+    healthy.mkdir()
+    for number in range(6):
+        values = 100 + rng.normal(0, 5, (12, 12, 12)).astype(np.float32)
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), healthy / f"{number}.nii.gz")
+    sick = 100 + rng.normal(0, 5, (12, 12, 12)).astype(np.float32)
+    sick[4:8, 4:8, 4:8] += 80
+    nibabel.save(nibabel.Nifti1Image(sick, np.eye(4)), tmp_path / "sick.nii.gz")
+    model = train(
+        healthy,
+        profile="generic",
+        profile_settings={"dims": 3, "size": [12, 12, 12], "intensity": "window", "window_hu": [0, 200]},
+        detector="healthy-atlas",
+        out=tmp_path / "model",
+    )
+    record = examine(model, tmp_path / "sick.nii.gz", out=tmp_path / "out", **QUICK).records[0]
+    peak = record["scans"][0]["findings"][0]["peak_index_zyx"]
+    assert all(3 <= place <= 8 for place in peak)

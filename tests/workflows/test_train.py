@@ -1,0 +1,131 @@
+"""Training: healthy scans in, a calibrated model folder out."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from halescan.errors import OutputError, ScanError, SettingError, TrainingError
+from halescan.synthesis.cohort import PhantomFolders
+from halescan.training.run import Progress
+from halescan.workflows.model import load_model
+from halescan.workflows.train import train
+
+ATLAS = {"profile": "lung-ct", "detector": "healthy-atlas", "profile_settings": {"size": [64, 64]}}
+LEARNED = {
+    "profile": "lung-ct",
+    "detector": "denoising-autoencoder",
+    "profile_settings": {"size": [32, 32]},
+    "detector_settings": {"steps": 120, "width": 4, "depth": 2, "batch_size": 4},
+}
+
+
+def some(folder: Path, count: int, target: Path) -> Path:
+    target.mkdir()
+    for path in sorted(folder.iterdir())[:count]:
+        shutil.copy(path, target)
+    return target
+
+
+def test_a_model_is_calibrated_on_twenty_people_it_has_not_learned_from(model_folder: Path) -> None:
+    model = load_model(model_folder)
+    learned = model.record["training_set"]
+    assert model.healthy.calibration.units == 20
+    assert learned["learn"] + learned["choose"] + learned["calibrate"] == learned["images"] == 44
+
+
+def test_the_model_folder_is_self_contained_and_names_nobody(model_folder: Path) -> None:
+    names = {path.name for path in model_folder.iterdir()}
+    assert {"model.json", "weights.safetensors", "calibration.json", "card.md"} <= names
+    text = "".join((model_folder / name).read_text() for name in ("model.json", "calibration.json", "card.md"))
+    assert "Phantom" not in text
+    assert "healthy-0001" not in text
+
+
+def test_a_saved_model_scores_as_it_did_before(model_folder: Path) -> None:
+    model = load_model(model_folder)
+    again = load_model(model_folder)
+    images = np.random.default_rng(0).random((3, 1, 64, 64), np.float32)
+    np.testing.assert_array_equal(model.detector.score(images).map, again.detector.score(images).map)
+
+
+def test_three_healthy_scans_still_give_a_model_that_says_it_cannot_decide(
+    phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    model = train(some(phantoms.healthy, 3, tmp_path / "three"), out=tmp_path / "model", **ATLAS)
+    verdict = model.healthy.calibration.verdict(1.0, 0.05, level="image")
+    assert model.healthy.calibration.guarantee == "cross"
+    assert verdict.decision == "withheld"
+    assert verdict.why_withheld is not None
+    assert verdict.why_withheld.values["needed"] == 19
+
+
+def test_one_healthy_scan_gives_scores_without_p_values(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    model = train(some(phantoms.healthy, 1, tmp_path / "one"), out=tmp_path / "model", **ATLAS)
+    assert model.healthy.calibration.units == 0
+    assert model.healthy.calibration.verdict(1.0, 0.05, level="image").p_value is None
+
+
+def test_a_model_in_the_way_is_never_replaced_unasked(phantoms: PhantomFolders, model_folder: Path) -> None:
+    before = (model_folder / "model.json").read_bytes()
+    with pytest.raises(OutputError, match="--overwrite"):
+        train(phantoms.healthy, out=model_folder, **ATLAS)
+    assert (model_folder / "model.json").read_bytes() == before
+
+
+def test_a_folder_without_images_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "readme.txt").write_text("nothing here")
+    with pytest.raises((TrainingError, ScanError), match="no healthy scan"):
+        train(tmp_path / "empty", out=tmp_path / "model", **ATLAS)
+
+
+def test_a_bad_file_among_good_ones_is_named_and_left_out(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    folder = some(phantoms.healthy, 6, tmp_path / "mixed")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    model = train(folder, out=tmp_path / "model", **ATLAS)
+    assert model.record["training_set"]["images"] == 6
+    assert any("broken.png" in note for note in model.record["training_set"]["notes"])
+
+
+def test_an_unknown_setting_names_those_there_are(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="its settings are"):
+        train(phantoms.healthy, out=tmp_path / "m", **{**ATLAS, "detector_settings": {"nonsense": 1}})
+
+
+def test_interrupted_and_resumed_training_equals_the_uninterrupted_one(
+    phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    whole = train(phantoms.healthy, out=tmp_path / "whole", **LEARNED)
+
+    def stop(progress: Progress) -> None:
+        if progress.loss is not None and 60 <= progress.done < progress.total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(phantoms.healthy, out=tmp_path / "cut", listen=stop, **LEARNED)
+    assert not (tmp_path / "cut").exists()
+    resumed = train(phantoms.healthy, out=tmp_path / "cut", resume=True, **LEARNED)
+    for name, value in whole.detector.state().items():
+        np.testing.assert_allclose(resumed.detector.state()[name], value, atol=1e-5)
+
+
+def test_resuming_with_other_settings_is_refused(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.loss is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(phantoms.healthy, out=tmp_path / "cut", listen=stop, **LEARNED)
+    with pytest.raises(SettingError, match="leave --resume out"):
+        train(phantoms.healthy, out=tmp_path / "cut", resume=True, seed=5, **LEARNED)
+
+
+def test_training_leaves_history_and_its_picture(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    train(phantoms.healthy, out=tmp_path / "model", **LEARNED)
+    lines = [json.loads(line) for line in (tmp_path / "model" / "history.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [50, 100, 120]
+    assert (tmp_path / "model" / "training.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "model.partial").exists()
