@@ -90,13 +90,13 @@ class CohortImages:
         """Take up what lies in the folder."""
         facts = json.loads((self.folder / "images.json").read_text(encoding="utf-8"))
         self.shape: tuple[int, ...] = tuple(facts["shape"])
-        self.spacing_mm: tuple[float, ...] | None = None if facts["spacing_mm"] is None else tuple(facts["spacing_mm"])
         self.problems = tuple(Problem(Path(path), message) for path, message in facts["problems"])
         self._names: list[str] = facts["facts"]
         with np.load(self.folder / "rows.npz", allow_pickle=False) as arrays:
             self.item_of: np.ndarray = arrays["item"]
             self.slice_of: np.ndarray = arrays["slice"]
             self._facts: np.ndarray = arrays["facts"]
+            self.spacing_of: np.ndarray = arrays["spacing"]
 
     def __len__(self) -> int:
         return len(self.item_of)
@@ -120,8 +120,15 @@ class CohortImages:
         bits = _read_records(self.folder / "masks.bits", where, (size + 7) // 8)
         mask = np.unpackbits(bits, axis=1, count=size).view(bool)
         return Batch(
-            images.reshape(len(where), *self.shape), mask.reshape(len(where), *self.shape[1:]), self.spacing_mm
+            images.reshape(len(where), *self.shape), mask.reshape(len(where), *self.shape[1:]), self._spacing(where)
         )
+
+    def _spacing(self, where: np.ndarray) -> tuple[float, ...] | None:
+        """The spacing these images share; a batch has one, so where they differ it has none."""
+        found = self.spacing_of[where]
+        if not len(found) or np.isnan(found[0]).any() or not (found == found[0]).all():
+            return None
+        return tuple(float(mm) for mm in found[0])
 
     def __iter__(self) -> Iterator[Batch]:
         """All images in order, batch by batch."""
@@ -209,7 +216,7 @@ class _Rows:
         self.facts: list[np.ndarray] = []
         self.names: list[str] = []
         self.problems: list[Problem] = []
-        self.spacings: set[tuple[float, ...] | None] = set()
+        self.spacings: list[tuple[float, ...] | None] = []
 
     def add(self, number: int, one: Prepared) -> None:
         """Note one image down."""
@@ -217,7 +224,7 @@ class _Rows:
         self.items.append(number)
         self.slices.append(-1 if one.slice_index is None else one.slice_index)
         self.facts.append(np.array([one.facts.get(name, np.nan) for name in self.names]))
-        self.spacings.add(None if one.spacing_mm is None else tuple(round(mm, 6) for mm in one.spacing_mm))
+        self.spacings.append(None if one.spacing_mm is None else tuple(round(mm, 6) for mm in one.spacing_mm))
 
     def save(self, folder: Path, key: str, shape: tuple[int, ...]) -> None:
         """Write the rows, then the file that says all is whole."""
@@ -229,15 +236,13 @@ class _Rows:
             item=np.array(self.items, np.int64),
             slice=np.array(self.slices, np.int64),
             facts=facts,
+            spacing=np.array([spacing or (np.nan,) * (len(shape) - 1) for spacing in self.spacings]),
         )
-        # a batch has one spacing: where images differ in theirs, it has none
-        shared = next(iter(self.spacings)) if len(self.spacings) == 1 else None
         record: dict[str, Any] = {
             "schema": _SCHEMA,
             "key": key,
             "shape": shape,
             "count": len(self.items),
-            "spacing_mm": shared,
             "facts": self.names,
             "problems": [(str(problem.path), problem.message) for problem in self.problems],
         }

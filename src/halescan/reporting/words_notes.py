@@ -160,6 +160,18 @@ NOTES: dict[str, tuple[str, str]] = {
         "Cet examen diffère du jeu d’apprentissage par : {features}. Le score peut refléter cela plutôt que le "
         "patient.",
     ),
+    "quantile-rule-above": (
+        "By the plain rule of a healthy quantile, the {unit} of {value} lies above the {share} quantile of healthy "
+        "images ({threshold}); this rule promises no false-alarm rate.",
+        "Selon la règle simple du quantile sain, la valeur ({unit}) de {value} dépasse le quantile {share} des images "
+        "saines ({threshold}) ; cette règle ne garantit aucun taux de fausses alarmes.",
+    ),
+    "quantile-rule-below": (
+        "By the plain rule of a healthy quantile, the {unit} of {value} lies below the {share} quantile of healthy "
+        "images ({threshold}); this rule promises no false-alarm rate.",
+        "Selon la règle simple du quantile sain, la valeur ({unit}) de {value} ne dépasse pas le quantile {share} des "
+        "images saines ({threshold}) ; cette règle ne garantit aucun taux de fausses alarmes.",
+    ),
     # what the method gives
     "no-location": (
         "This method gives no location: there is no map, and no region is outlined.",

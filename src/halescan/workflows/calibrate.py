@@ -17,7 +17,7 @@ from halescan.scoring.tail import HealthyTail
 from halescan.training.run import Progress
 from halescan.workflows.cases import case_numbers
 from halescan.workflows.healthy import Healthy, embedding, unit_numbers
-from halescan.workflows.measure import Measure, Measured
+from halescan.workflows.measure import TOGETHER, Measure, Measured
 
 Guarantee = Literal["split", "cross", "none"]
 Pair = tuple[Measure, np.ndarray]  # a measure, and the images it has not seen
@@ -71,26 +71,29 @@ def measured(
     total = sum(len(indices) for _, indices in pairs)
     done = 0
     for measure, indices in pairs:
-        for chunk, ordered in chunks(np.sort(indices), images.item_of):
+        for chunk, ordered in chunks(np.sort(indices), images):
             yield chunk, measure(images.take(chunk.tolist()), ordered=ordered)
             done += len(chunk)
             listen(Progress("measuring healthy scans", done, total))
 
 
-def chunks(indices: np.ndarray, item_of: np.ndarray, *, most: int = 32) -> Iterator[tuple[np.ndarray, bool]]:
-    """Places `(k,)` to measure together: whole volumes, one at a time, or up to `most` single images."""
-    starts = np.flatnonzero(np.diff(item_of[indices], prepend=-1))
-    single: list[int] = []
-    for volume in np.split(indices, starts[1:]):
-        if len(volume) > 1:
-            yield volume, True
-        elif len(volume):
-            single.append(int(volume[0]))
-        if len(single) == most:
-            yield np.asarray(single), False
-            single = []
-    if single:
-        yield np.asarray(single), False
+def chunks(indices: np.ndarray, images: CohortImages) -> Iterator[tuple[np.ndarray, bool]]:
+    """Places `(k,)` to measure together: whole volumes, one at a time, or single images of one spacing.
+
+    Spacing decides how far a map is smoothed, so an image must not lose its own to its neighbours in a batch.
+    """
+    starts = np.flatnonzero(np.diff(images.item_of[indices], prepend=-1))
+    volumes = [part for part in np.split(indices, starts[1:]) if len(part)]
+    yield from ((volume, True) for volume in volumes if len(volume) > 1)
+    single = np.array([volume[0] for volume in volumes if len(volume) == 1], np.intp)
+    if not len(single):
+        return
+    spacings = np.nan_to_num(images.spacing_of[single], nan=-1.0)
+    _, kind = np.unique(spacings, axis=0, return_inverse=True)
+    for which in np.unique(kind):
+        alike = single[np.ravel(kind) == which]
+        for start in range(0, len(alike), TOGETHER):
+            yield alike[start : start + TOGETHER], False
 
 
 @dataclass

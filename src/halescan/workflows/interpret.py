@@ -208,16 +208,12 @@ def _case_notes(model: Model, scans: Sequence[Read], calibration: Calibration) -
         )
         if unlike:
             notes.setdefault("unlike-training", Note("unlike-training", {"features": ", ".join(unlike)}))
-        if read.scan.spacing_mm is None:
-            notes.setdefault("no-spacing", Note("no-spacing"))
     for note in _model_notes(model, scans, calibration):
         notes.setdefault(note.key, note)
     return tuple(notes.values())
 
 
 def _model_notes(model: Model, scans: Sequence[Read], calibration: Calibration) -> Iterator[Note]:
-    if not model.detector.gives_map:
-        yield Note("no-location")
     if calibration.guarantee == "cross":
         yield Note("cross-conformal", {"units": calibration.units})
     if model.record.get("encoder") == "own":

@@ -23,7 +23,7 @@ from halescan.evaluation.baselines import HealthyMean
 from halescan.scoring.maps import PlaceStatistics
 from halescan.training.picture import draw_history
 from halescan.training.run import Progress, Run, say_nothing
-from halescan.workflows.calibrate import Pair, calibrate
+from halescan.workflows.calibrate import Pair, calibrate, chunks
 from halescan.workflows.healthy import Healthy, healthy_cohort, prepared
 from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, packages
@@ -158,7 +158,7 @@ def _places(detector: Detector, recipe: Profile, images: CohortImages, parts: Pa
     if not (recipe.standardise and detector.gives_map and len(parts.choose)):
         return None
     measure = Measure(detector, recipe)
-    pairs = (measure.raw(batch) for batch in images.subset(parts.choose))
+    pairs = (measure.raw(images.take(chunk), ordered=ordered) for chunk, ordered in chunks(parts.choose, images))
     return PlaceStatistics.fit_batches((maps, masks) for maps, masks in pairs if maps is not None)
 
 
