@@ -193,3 +193,9 @@ def test_with_real_weights_the_model_holds_only_the_blocks_it_uses() -> None:
     assert detector.backbone_origin == "weights"
     kept = {int(name.split("/")[2].split(".")[0]) for name in detector.state() if name.startswith("backbone/weights/")}
     assert kept == {1, 2, 3}
+
+
+def test_moving_to_the_device_it_is_on_changes_nothing(here: PatchCore) -> None:
+    images = healthy(2, grid=GRID, seed=5)
+    before = map_of(here, images)
+    assert np.array_equal(map_of(here.to("cpu"), images), before)

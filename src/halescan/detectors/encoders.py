@@ -12,6 +12,7 @@ from halescan.networks.backbones import Backbone
 from halescan.networks.mobilenet_v2 import STRIDES
 from halescan.networks.own_encoder import OwnEncoder, SpotThePaste
 from halescan.training.chance import seeded
+from halescan.training.device import find_device
 from halescan.training.loop import learn
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule, Tensors
@@ -39,7 +40,7 @@ def choose_backbone(
     """
     found = None if name == "own" else backbones.find_backbone(name, run.weights)
     if found is not None:
-        return found.cut(max(levels)).to(named_device(run.device)), "weights", tuple(levels)
+        return found.cut(max(levels)).to(find_device(run.device)), "weights", tuple(levels)
     own = train_encoder(images, run, steps=steps)
     stand_ins = tuple(levels) if name == "own" else stand_in_levels(levels, deepest=own.deepest)
     return own.cut(max(stand_ins)), "own", stand_ins
@@ -52,7 +53,7 @@ def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int
         game = SpotThePaste(OwnEncoder(channels))
     schedule = Schedule(steps, batch_size=batch_size, learning_rate=2e-3, weight_decay=1e-4, curve="one-cycle")
     learn(game, _play, images=images, settings=schedule, run=run, stage="encoder")
-    return Backbone.own(game.encoder).to(named_device(run.device))
+    return Backbone.own(game.encoder).to(find_device(run.device))
 
 
 def stand_in_levels(levels: Sequence[int], *, deepest: int) -> tuple[int, ...]:
@@ -62,15 +63,6 @@ def stand_in_levels(levels: Sequence[int], *, deepest: int) -> tuple[int, ...]:
         halvings.append(halvings[-1] + (stride == 2))
     wanted = {halvings[min(max(level, 1), len(halvings)) - 1] for level in levels}
     return tuple(sorted({min(level, deepest) for level in wanted}))
-
-
-def named_device(name: str) -> torch.device:
-    """The torch device of a run's word for it; "auto" takes an accelerator where there is one."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def backbones_at_hand(weights: Path | None = None) -> list[dict[str, Any]]:

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from halescan.detectors.base import Detector
-from halescan.detectors.encoders import named_device
 from halescan.detectors.features import FeatureSpace, as_places, as_tensor, part_of, read
 from halescan.errors import NotFitted, SettingError, TrainingError
 from halescan.networks.gaussians import PlaceGaussians
 from halescan.networks.pyramid import Pyramid
+from halescan.training.device import find_device
 from halescan.training.run import Run
 from halescan.types import Batch, Images, Scores
 
@@ -75,10 +75,10 @@ class PaDiM(Detector):
         return None if self._space is None else self._space.origin
 
     def to(self, device: str) -> Self:
-        """Move what was learned to a device."""
+        """Score on this device from now on."""
         if self._space is not None:
-            self._space.to(named_device(device))
-            self._gaussians.to(named_device(device))
+            self._space.to(find_device(device))
+            self._gaussians.to(find_device(device))
         return self
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
@@ -95,7 +95,8 @@ class PaDiM(Detector):
         gaussians = PlaceGaussians()
         for _, images in read(normal, np.arange(len(normal)), run, stage="gaussians"):
             gaussians.add(as_places(space.describe(images)))
-        self._gaussians = gaussians.finish(shrink=self.shrinkage == "oas", epsilon=self.epsilon)
+        gaussians.finish(shrink=self.shrinkage == "oas", epsilon=self.epsilon)
+        self._gaussians = gaussians.to(space.backbone.device)
         self._space = space
 
     def _measure(self, batch: Batch) -> Scores:

@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from halescan.detectors.base import Detector
-from halescan.detectors.encoders import backbones_at_hand, fetch_backbone, named_device
+from halescan.detectors.encoders import backbones_at_hand, fetch_backbone
 from halescan.detectors.features import FeatureSpace, as_places, as_tensor, read
 from halescan.errors import ModelError, NotFitted, SettingError
 from halescan.networks.nearest import BankByPlace, BankOfAll, spread_out
 from halescan.networks.pyramid import Pyramid
 from halescan.training.chance import number_from, numbers
+from halescan.training.device import find_device
 from halescan.training.run import Run
 from halescan.types import Batch, Images, Scores
 
@@ -102,11 +103,11 @@ class PatchCore(Detector):
         return None if self._space is None else self._space.origin
 
     def to(self, device: str) -> Self:
-        """Move what was learned to a device."""
+        """Score on this device from now on."""
         if self._space is not None and self._bank is not None:
-            self._space.to(named_device(device))
+            self._space.to(find_device(device))
             grid = self._bank.grid if isinstance(self._bank, BankByPlace) else (0, 0)
-            self._bank = self._as_bank(self._bank.patches.to(named_device(device)), grid)
+            self._bank = self._as_bank(self._bank.patches.to(find_device(device)), grid)
         return self
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:

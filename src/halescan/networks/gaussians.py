@@ -23,7 +23,7 @@ class PlaceGaussians:
 
     def add(self, descriptions: Tensor) -> None:
         """Take in descriptions `(n, p, d)`, in float64."""
-        here = descriptions.double().permute(1, 0, 2)
+        here = descriptions.cpu().double().permute(1, 0, 2)  # Apple's accelerator has no float64
         if self.count == 0:
             places, _, width = here.shape
             self.total, self.product = here.new_zeros(places, width), here.new_zeros(places, width, width)

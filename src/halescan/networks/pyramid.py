@@ -44,7 +44,7 @@ class Pyramid:
         """
         count, total, product, widths = 0, torch.zeros(0), torch.zeros(0), []
         for levels in batches:
-            rows = _as_rows(self.stack(levels)).double()
+            rows = _as_rows(self.stack(levels)).cpu().double()  # Apple's accelerator has no float64
             if count == 0:
                 widths = [level.shape[1] for level in levels]
                 shift = rows.mean(0)  # near the mean, sums of squares lose no digits
