@@ -1,7 +1,7 @@
 """How well the default of each profile does on real images, beside `healthy-atlas` and the trivial baselines.
 
-    python benchmarks/real_sets.py                       every set, whole test split: writes results/real_sets.json and .md
-    python benchmarks/real_sets.py --sets us-busi --look "why"   development: prints the even half alone, notes the look
+    python benchmarks/real_sets.py                                 whole test split: writes results/real_sets.json, .md
+    python benchmarks/real_sets.py --sets us-busi --look "why"     development: the even half alone, noted in LOOKS.md
 
 The sets lie in HALESCAN_DATA, the backbone in HALESCAN_WEIGHTS. Test patients (files, where patients are unknown) whose
 SHA-256 is even are for development, the odd ones for reporting; each look is a line in LOOKS.md.
@@ -126,7 +126,8 @@ def look(name: str, why: str, detector: str | None, pairs: list[str]) -> None:
         except json.JSONDecodeError:
             changes[room][setting] = value
     found = once(name, detector, 0, changes)
-    line = f"| {datetime.now(UTC):%Y-%m-%d %H:%M} | {name} | even | {found['detector']} {' '.join(pairs)} | {found['even']:.3f} | {why} |"
+    what = f"{found['detector']} {' '.join(pairs)}"
+    line = f"| {datetime.now(UTC):%Y-%m-%d %H:%M} | {name} | even | {what} | {found['even']:.3f} | {why} |"
     with (HERE / "LOOKS.md").open("a", encoding="utf-8") as file:
         file.write(line + "\n")
     print(line, f"fit {found['fit_s']} s, evaluate {found['evaluate_s']} s", flush=True)
@@ -135,7 +136,8 @@ def look(name: str, why: str, detector: str | None, pairs: list[str]) -> None:
 def table(known: dict[str, Any]) -> str:
     """The README's table."""
     lines = [
-        "| set (healthy train; healthy / abnormal test) | profile, detector | image AUROC (95 %) | odd half | pixel AP | best Dice* | healthy-atlas | best trivial statistic* | false alarms at 5 % asked |",
+        "| set (healthy train; healthy / abnormal test) | profile, detector | image AUROC (95 %) | odd half "
+        "| pixel AP | best Dice* | healthy-atlas | best trivial statistic* | false alarms at 5 % asked |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in known["sets"].items():
@@ -144,7 +146,6 @@ def table(known: dict[str, Any]) -> str:
         odd = statistics.mean(one["odd"] for one in mine["seeds"])
         interval = mine["image"]["auroc"]
         spread = f", {len(mine['seeds'])} seeds" if len(mine["seeds"]) > 1 else ""
-        pixel = mine["pixel"]
         trivial = max(
             (
                 (key, base.get("auroc_either_direction", base.get("auroc"))["value"])
@@ -157,7 +158,7 @@ def table(known: dict[str, Any]) -> str:
             f"| {name} ({count(name)}; {mine['n']['healthy']} / {mine['n']['abnormal']}) "
             f"| {SETS[name]}, {mine['detector']} "
             f"| **{auroc:.3f}** ({interval['low']:.3f} to {interval['high']:.3f}{spread}) | {odd:.3f} "
-            f"| {mean_pixel(mine, 'average_precision') if pixel else '–'} | {mean_pixel(mine, 'best_dice') if pixel else '–'} "
+            f"| {mean_pixel(mine, 'average_precision')} | {mean_pixel(mine, 'best_dice')} "
             f"| {atlas['image']['auroc']['value']:.3f} | {trivial[1]:.3f} ({trivial[0]}) "
             f"| {'not supported' if alarms is None else format(alarms['value'], '.3f')} |"
         )
@@ -166,6 +167,8 @@ def table(known: dict[str, Any]) -> str:
 
 
 def mean_pixel(mine: dict[str, Any], name: str) -> str:
+    if mine["pixel"] is None:
+        return "–"
     return f"{statistics.mean(one['pixel'][name]['value'] for one in mine['seeds']):.3f}"
 
 

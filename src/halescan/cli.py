@@ -1,10 +1,13 @@
 """The command line: one command per workflow, and the only place that prints and exits."""
 
+import errno
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,24 +47,30 @@ FalseAlarms = Annotated[
 Split = Annotated[str | None, typer.Option(help="Take only this split of the table, e.g. train.")]
 
 
+BadCall: Any = typer.BadParameter.__base__  # UsageError: of click, or of the copy of click inside newer typers
+STOPPED = "stopped; nothing is left half written. Run the same command again; train and --resume go on where it stopped"
+
+
 def main() -> None:
-    """Run the command line; exit with 0, 1 (a case failed, the others were done) or 2 (bad call)."""
+    """Run the command line; exit with 0, 1 (a case failed, the others were done), 2 (bad call) or 130 (Ctrl-C)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
     try:
-        app(standalone_mode=True)
-    except HalescanError as error:
-        _fail(f"{error}", 2)
-    except KeyboardInterrupt:
-        _fail("stopped. Nothing is left half written; run the same command again to go on.", 130)
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
     except BrokenPipeError:
-        sys.exit(1)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", 2)
-    except MemoryError:
-        _fail("not enough memory; use smaller images (--set profile.size=...) or fewer jobs (--jobs 1)", 1)
-    except Exception as error:  # a bug of ours: still no traceback at a reader, but all of it in the log
-        logging.getLogger("halescan").exception("unexpected error")
-        _fail(f"unexpected {type(error).__name__}: {error}. This is a bug; --log-file keeps the details.", 1)
+        _hush()  # whoever read our lines has gone: `halescan detectors | head`
+        code = 1
+    except BadCall as error:
+        code = _fail(*_usage(error))
+    except Exception as error:
+        code = _fail(*_explain(error))
+    if code == 130:
+        _fail(STOPPED, 130)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 @app.callback(invoke_without_command=True)
@@ -87,7 +96,7 @@ def demo(
         shown = run(out, volumes=volumes, seed=seed, overwrite=overwrite, lang=lang, listen=listen)
     typer.echo("")
     for line in shown.lines:
-        typer.echo(line)
+        typer.echo(_plain(line))
 
 
 @app.command()
@@ -338,7 +347,7 @@ def _say(record: dict[str, Any], lines: list[str], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(record, indent=2, allow_nan=False))
     else:
-        typer.echo("\n".join(lines))
+        typer.echo("\n".join(_plain(line) for line in lines))
 
 
 def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -416,9 +425,47 @@ class _PlainLines:
         typer.echo(f"{progress.stage}: {progress.done}/{progress.total}{loss}{left}", err=True)
 
 
-def _fail(message: str, code: int) -> None:
-    typer.echo(f"halescan: {message}", err=True)
-    sys.exit(code)
+def _usage(error: Any) -> tuple[str, int]:
+    """What typer has against a call, as one sentence; without any arguments at all, the help."""
+    context = error.ctx
+    if context is not None and error.message == context.get_help():
+        return error.message, 2
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return f"{said}. See {context.command_path if context else 'halescan'} --help", 2
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """What went wrong, for a person, and the exit code."""
+    if isinstance(error, HalescanError):
+        return str(error), 2
+    if isinstance(error, MemoryError):
+        return "not enough memory; use smaller images (--set profile.size=...) or fewer jobs (--jobs 1)", 1
+    logging.getLogger("halescan").error("unexpected error", exc_info=error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        way = "free some space there" if error.errno == errno.ENOSPC else "check that it is there and may be used"
+        return f"{where}{error.strerror or error}; {way}", 2
+    # a bug of ours: no traceback at a reader, but all of it in the log
+    return f"unexpected {type(error).__name__}: {error}. This is a bug; --log-file keeps the details", 1
+
+
+def _fail(message: str, code: int) -> int:
+    """Say what is wrong, in one line but for the help, and give back the exit code."""
+    line = message if message.startswith("Usage:") else f"halescan: {_plain(' '.join(message.split()))}"
+    with suppress(OSError):  # nobody may be listening
+        typer.echo(line, err=True)
+    return code
+
+
+def _plain(text: str) -> str:
+    """Text in one line and without control characters: a file's name must not steer the terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def _hush() -> None:
+    """Let the interpreter flush into nothing when it ends, as its reader has gone."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

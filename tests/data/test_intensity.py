@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halescan.data.intensity import Levels, full_range, luminance, robust, window
+from halescan.data.intensity import Levels, full_range, inner_levels, luminance, robust, window
 from halescan.errors import SettingError
 
 
@@ -65,3 +65,25 @@ def test_large_pictures_are_sampled_without_moving_the_levels() -> None:
     values = robust(pixels)
     at = values[np.abs(pixels - exact[1]) < 0.5].mean()
     assert at == pytest.approx(1, abs=0.02)
+
+
+def head(brain: float, lesion: float = 0.0, size: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A disc of brain with a rim of bright fat, and perhaps a square lesion."""
+    y, x = np.mgrid[:100, :100] - 49.5
+    radius = np.hypot(y, x)
+    pixels = np.where(radius < 45, np.where(radius > 40, 900.0, brain), 0.0)
+    pixels[(np.abs(y) < 10) & (np.abs(x) < 4)] = 20.0  # ventricles
+    pixels[45 : 45 + size, 45 : 45 + size] = lesion
+    return pixels, radius < 45
+
+
+@pytest.mark.parametrize("brain", [100.0, 300.0])
+def test_inner_levels_show_every_brain_alike_whatever_the_gain_of_the_fat(brain: float) -> None:
+    pixels, mask = head(brain)
+    assert inner_levels(pixels, mask).apply(pixels)[50, 70] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_large_bright_lesion_does_not_move_inner_levels() -> None:
+    well, mask = head(200.0)
+    sick, _ = head(200.0, lesion=600.0, size=20)
+    assert inner_levels(sick, mask) == inner_levels(well, mask)

@@ -11,8 +11,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from halescan.detectors.features import as_places
 from halescan.detectors.patchcore import PatchCore
-from halescan.errors import SettingError, WeightsError
+from halescan.errors import NotFitted, SettingError, WeightsError
 from halescan.training.run import Progress, Run
+from halescan.types import Stack
 from tests.detectors.bodies import healthy, lesion, with_lesion
 from tests.networks.tiny import tiny_weights
 
@@ -199,3 +200,28 @@ def test_moving_to_the_device_it_is_on_changes_nothing(here: PatchCore) -> None:
     images = healthy(2, grid=GRID, seed=5)
     before = map_of(here, images)
     assert np.array_equal(map_of(here.to("cpu"), images), before)
+
+
+def test_a_mirror_image_of_a_remembered_image_is_not_strange_where_mirrors_are_remembered() -> None:
+    images = healthy(6, grid=GRID)
+    flipped = np.ascontiguousarray(images[:1, ..., ::-1])
+    plain, mirrored = (map_of(learn(6, mirror=mirror, neighbourhood=0), flipped).max() for mirror in (False, True))
+    assert mirrored < 0.05 * plain
+
+
+@pytest.mark.parametrize("neighbourhood", [1, None])
+def test_an_image_left_out_is_strange_to_a_bank_in_which_it_was_not(neighbourhood: int | None) -> None:
+    images = Stack(healthy(10, grid=GRID))
+    detector = PatchCore(**TINY, neighbourhood=neighbourhood, coreset=None).fit(images, run=run())
+    found = list(detector.left_out(images))
+    assert sorted(np.concatenate([where for where, _ in found])) == list(range(10))
+    assert min(float(one.mean()) for _, maps in found for one in maps) > 0.1 * map_of(
+        detector, healthy(4, grid=GRID, seed=7)
+    ).mean()
+    assert map_of(detector, images.whole.images).max() < 0.01
+
+
+def test_leaving_out_needs_a_detector_that_has_just_learned(here: PatchCore) -> None:
+    again = PatchCore(**TINY).restore(here.state())
+    with pytest.raises(NotFitted, match="right after fit"):
+        next(again.left_out(Stack(healthy(2, grid=GRID))))

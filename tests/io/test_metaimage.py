@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -141,3 +143,19 @@ def test_nothing_is_printed_by_itk(tmp_path, capfd):
     with pytest.raises(ScanError):
         read(path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("NDims", "x"), ("NDims", None), ("DimSize", "4"), ("DimSize", "a b c"), ("ElementType", "MET_FOO")],
+)
+def test_a_header_that_does_not_say_what_it_must_is_refused_before_itk_prints_about_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], word: str, value: str | None
+) -> None:
+    lines = ["ObjectType = Image", "NDims = 3", "DimSize = 4 3 2", "ElementType = MET_UCHAR", "ElementDataFile = LOCAL"]
+    told = [f"{word} = {value}" if line.startswith(word) else line for line in lines]
+    path = tmp_path / "a.mha"
+    path.write_bytes("\n".join(line for line in told if not line.endswith("None")).encode() + b"\n" + bytes(24))
+    with pytest.raises(ScanError, match=word):
+        read(path)
+    assert capfd.readouterr().err == ""

@@ -8,7 +8,7 @@ import numpy as np
 from halescan.data.facts import scan_facts
 from halescan.data.framing import Frame, frame
 from halescan.data.grid import Grid
-from halescan.data.intensity import Levels, luminance, range_levels, robust_levels
+from halescan.data.intensity import Levels, inner_levels, luminance, range_levels, robust_levels
 from halescan.data.masks import find_region
 from halescan.data.profiles import Profile
 from halescan.errors import ScanError, ShapeError
@@ -142,6 +142,8 @@ def _levels(scan: Scan, profile: Profile, grey: np.ndarray, mask: np.ndarray, *,
         return Levels(*profile.window_hu)
     if profile.intensity == "range" or windowed:
         return range_levels(scan.pixels)
+    if profile.intensity == "inner":
+        return inner_levels(grey, mask)
     return robust_levels(grey, mask)
 
 

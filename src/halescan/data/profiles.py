@@ -27,8 +27,8 @@ class Profile(BaseModel):
         fit: "pad" keeps the aspect ratio, "stretch" fills the image.
         spacing_mm: Distance between the image's pixel centres, where the scan knows its own: the image then shows a
             field of `size * spacing_mm` around the middle of what is looked at, and `fit` is not used. None: the whole.
-        intensity: "window" (fixed grey values), "robust" (quantiles inside the mask) or "range" (what the file
-            can hold).
+        intensity: "window" (fixed grey values), "robust" (quantiles inside the mask), "inner" (the median inside the
+            mask's rim) or "range" (what the file can hold).
         window_hu: Grey values that become 0 and 1 for "window".
         mask: Where to look: "everything", "body", "lungs", "head", "tissue" or "sector".
         crop_to_mask: Whether the image shows the box around the mask only.
@@ -62,7 +62,7 @@ class Profile(BaseModel):
     size: tuple[int, ...] = (224, 224)
     fit: Literal["pad", "stretch"] = "pad"
     spacing_mm: tuple[float, ...] | None = None
-    intensity: Literal["window", "robust", "range"] = "robust"
+    intensity: Literal["window", "robust", "inner", "range"] = "robust"
     window_hu: tuple[float, float] | None = None
     mask: MaskName = "everything"
     crop_to_mask: bool = False
@@ -124,7 +124,7 @@ PROFILES: dict[str, Profile] = {
         places="chest-xray",
         detector="patchcore",
         # deep levels: texture of whole anatomical parts; one grid step around, as patients are posed alike
-        detector_settings={"backbone": "mobilenet_v2", "levels": [10, 13, 17], "neighbourhood": 1},
+        detector_settings={"backbone": "mobilenet_v2", "levels": [10, 13, 17], "grid": 14, "neighbourhood": 1},
         blind_spots=(
             "chest-xray-small-nodules",
             "chest-xray-hidden-areas",
@@ -155,7 +155,7 @@ PROFILES: dict[str, Profile] = {
         min_finding_px=6.0,
         places="lung-ct",
         detector="patchcore",
-        detector_settings={"backbone": "mobilenet_v2", "levels": [3, 6, 10], "neighbourhood": 1},
+        detector_settings={"backbone": "mobilenet_v2", "levels": [3, 6, 10], "grid": 28, "neighbourhood": 1},
         blind_spots=("lung-ct-small-nodules", "lung-ct-vessels", "lung-ct-mediastinum", "lung-ct-contrast"),
         look_next=("lung-ct-other-windows", "lung-ct-priors", "lung-ct-thin-slices"),
     ),
@@ -165,7 +165,7 @@ PROFILES: dict[str, Profile] = {
         modalities=("MR",),
         size=(128, 128),  # about 1.5 mm a pixel: oedema and tumour, not single lacunes
         fit="pad",  # left and right, front and back keep their proportion
-        intensity="robust",  # MRI has no unit: 0 and 1 are the head's own quantiles
+        intensity="inner",  # MRI has no unit: the brain's own median is the measure, which scalp fat does not move
         mask="head",
         crop_to_mask=True,
         crop_margin=0.03,
@@ -193,14 +193,20 @@ PROFILES: dict[str, Profile] = {
         mask="sector",  # what surrounds the fan is the machine's screen
         smooth_mm=1.0,
         smooth_px=4.0,
-        standardise=True,  # depth darkens every image alike
-        pooling="top",  # a mass is focal
+        pooling="top",  # a mass is focal, and fills some hundredths of the picture
         top_share=0.05,
         min_finding_mm=3.0,
         min_finding_px=10.0,
         places="none",  # the probe may lie anywhere
         detector="patchcore",
-        detector_settings={"backbone": "mobilenet_v2", "levels": [6, 10, 13], "neighbourhood": 1},
+        # deep levels: a mass is an object, speckle is not; mirror images: the probe has no left and right
+        detector_settings={
+            "backbone": "mobilenet_v2",
+            "levels": [10, 13, 17],
+            "grid": 28,
+            "neighbourhood": 1,
+            "mirror": True,
+        },
         blind_spots=("ultrasound-operator", "ultrasound-shadow", "ultrasound-marks", "ultrasound-small"),
         look_next=("ultrasound-second-plane", "ultrasound-doppler", "ultrasound-history"),
     ),
@@ -214,15 +220,23 @@ PROFILES: dict[str, Profile] = {
         intensity="range",  # a scanner's white stays white: stretching would hide a pale stain
         mask="tissue",
         smooth_mm=0.0,
-        smooth_px=2.0,
+        smooth_px=1.0,
+        standardise=True,  # a network sees the border of every picture as strange
         pooling="top",  # a few bacteria decide
         top_share=0.005,
         min_finding_mm=0.0,
         min_finding_px=6.0,
         places="none",
         detector="patchcore",
-        # shallow levels at 56 x 56: bacteria are a few pixels wide; no place is like another, so one bank for all
-        detector_settings={"backbone": "mobilenet_v2", "levels": [2, 3], "grid": 56, "neighbourhood": None},
+        # shallow levels at 56 x 56 without averaging: bacteria are a few pixels wide, smaller than three cells of the
+        # map; no place is like another, so one bank for all
+        detector_settings={
+            "backbone": "mobilenet_v2",
+            "levels": [2, 3],
+            "grid": 56,
+            "aggregate": 1,
+            "neighbourhood": None,
+        },
         blind_spots=("histology-focus", "histology-stain", "histology-architecture", "histology-artefacts"),
         look_next=("histology-higher-power", "histology-neighbouring-sections", "histology-other-stain"),
     ),
@@ -239,7 +253,7 @@ PROFILES: dict[str, Profile] = {
         top_share=0.01,
         places="none",
         detector="patchcore",
-        detector_settings={"backbone": "mobilenet_v2", "levels": [6, 10, 13], "neighbourhood": 1},
+        detector_settings={"backbone": "mobilenet_v2", "levels": [6, 10, 13], "grid": 16, "neighbourhood": 1},
         blind_spots=("generic-untested", "generic-small", "generic-acquisition"),
         look_next=("generic-original", "generic-priors"),
     ),

@@ -33,7 +33,7 @@ class Parts:
     folds: tuple[np.ndarray, ...] = field(default=())
 
 
-def split_parts(groups: Sequence[str] | np.ndarray, *, seed: int) -> Parts:
+def split_parts(groups: Sequence[str] | np.ndarray, *, seed: int, choosing: bool = True) -> Parts:
     """Deal a cohort's units (patients, or groups of near-duplicates) into parts.
 
     Each unit has a number in [0, 1) from a hash of the seed and its name. Below 0.2 it calibrates, from 0.9 on it
@@ -47,6 +47,7 @@ def split_parts(groups: Sequence[str] | np.ndarray, *, seed: int) -> Parts:
     Args:
         groups: `(n,)` the name of each image's unit.
         seed: Another seed is another draw.
+        choosing: Whether there is anything to choose; without, that part is learned from.
 
     Raises:
         SettingError: if there are no units.
@@ -62,7 +63,7 @@ def split_parts(groups: Sequence[str] | np.ndarray, *, seed: int) -> Parts:
     if count - calibrate < math.ceil(count / 2):
         return _folds(order, unit_of)
     choose = max(int((numbers >= 1 - CHOOSE_SHARE).sum()), CHOOSE_LEAST)
-    if count - calibrate - choose < math.ceil(count / 2):
+    if not choosing or count - calibrate - choose < math.ceil(count / 2):
         choose = 0
     part = np.full(count, 0)
     part[order[count - choose :]] = 1

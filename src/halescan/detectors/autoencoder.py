@@ -51,6 +51,7 @@ class Autoencoder(Detector):
     name = "autoencoder"
     summary = "convolutional autoencoder with a small latent; the map is image minus reconstruction"
     source = "https://arxiv.org/abs/2404.04518"
+    watches = True
     dims = (2, 3)
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},

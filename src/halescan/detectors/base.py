@@ -2,6 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -29,6 +30,8 @@ class Detector(ABC):
     needs_weights: ClassVar[bool] = False
     needs_abnormal: ClassVar[bool] = False
     gives_map: ClassVar[bool] = True
+    watches: ClassVar[bool] = False  # whether `check` images are of use to `fit`
+    leaves_out: ClassVar[bool] = False  # whether `left_out` knows how to forget an image
     presets: ClassVar[dict[str, dict[str, Any]]] = {"cpu": {}, "paper": {}}
 
     learned_shape: tuple[int, ...] = ()  # (c, *grid); empty means: nothing learned yet
@@ -94,6 +97,20 @@ class Detector(ABC):
                 "prepare them with the profile the model was trained with"
             )
         return self._measure(whole)
+
+    def left_out(self, normal: Images, *, most: int = 200) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Maps of images just learned from, each made as if it had not been: what healthy maps look like.
+
+        Only methods that say `leaves_out` can, and only right after `fit` with the same images.
+
+        Args:
+            normal: The images given to `fit`.
+            most: At most so many images.
+
+        Yields:
+            Places `(k,)` in `normal`, and their maps `(k, *coarse)`.
+        """
+        return iter(())
 
     def state(self) -> dict[str, np.ndarray]:
         """All that was learned, as named arrays; `restore` takes it back.

@@ -47,6 +47,7 @@ class DenoisingAutoencoder(Detector):
     name = "denoising-autoencoder"
     summary = "a U-Net that learned to clean coarse noise off healthy images; the map is what it takes away"
     source = "https://proceedings.mlr.press/v172/kascenas22a.html"
+    watches = True
     dims = (2, 3)
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},

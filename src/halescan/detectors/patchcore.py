@@ -1,6 +1,6 @@
 """PatchCore: how far is each patch from the nearest healthy patch, of its own place or of any?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from halescan.detectors.base import Detector
 from halescan.detectors.encoders import backbones_at_hand, fetch_backbone
-from halescan.detectors.features import FeatureSpace, as_places, as_tensor, read
+from halescan.detectors.features import AT_ONCE, FeatureSpace, as_places, as_tensor, read
 from halescan.errors import ModelError, NotFitted, SettingError
 from halescan.networks.nearest import BankByPlace, BankOfAll, spread_out
 from halescan.networks.pyramid import Pyramid
@@ -24,6 +24,7 @@ __all__ = ["PatchCore", "backbones_at_hand", "fetch_backbone"]
 EXAMPLE_SIDE = 96  # pixels of a thumbnail
 MOST_EXAMPLES = 1000
 SHOWN = 3  # nearest healthy examples named with each image
+FOLDS = 5  # in which images are left out
 CANDIDATES = 4  # patches drawn for each one kept when a bank is thinned
 
 
@@ -42,6 +43,8 @@ class PatchCore(Detector):
         aggregate: Odd side of the local average; 1 is off.
         components: Dimensions kept of the features.
         neighbourhood: Grid steps around a place whose healthy patches count as its own; None: one bank for all places.
+        mirror: Whether mirror images of the healthy images are remembered too, for views in which left and right are
+            chance (a breast under a hand-held probe), not anatomy (a heart).
         neighbours: The map is the mean distance to so many nearest patches; more than one forgives a stray healthy one.
         coreset: Patches kept in a bank for all places, spread out by greedy k-centres; None keeps what memory allows.
         memory_mb: What may be remembered, in 10^6 bytes as stored; while scoring, patches take twice that.
@@ -56,6 +59,7 @@ class PatchCore(Detector):
     summary = "distance to the nearest healthy patch, of the same place or of any; remembers examples to show"
     source = "https://arxiv.org/abs/2106.08265"
     needs_weights = True
+    leaves_out = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},
         "paper": {
@@ -76,6 +80,7 @@ class PatchCore(Detector):
         aggregate: int = 3,
         components: int = 96,
         neighbourhood: int | None = 1,
+        mirror: bool = False,
         neighbours: int = 1,
         coreset: int | None = 10_000,
         memory_mb: float = 64.0,
@@ -90,17 +95,38 @@ class PatchCore(Detector):
         self.backbone, self.levels, self.grid = backbone, tuple(levels), grid
         self.aggregate, self.components = aggregate, components
         self.neighbourhood, self.neighbours, self.coreset = neighbourhood, neighbours, coreset
-        self.memory_mb, self.encoder_steps = memory_mb, encoder_steps
+        self.mirror, self.memory_mb, self.encoder_steps = mirror, memory_mb, encoder_steps
         self._pyramid()  # refuses what it cannot do now rather than after training
         self._space: FeatureSpace | None = None
         self._bank: BankByPlace | BankOfAll | None = None
         self._sources = np.zeros(0, np.int32)
+        self._learned = np.zeros(0, np.int64)  # the learned image behind each patch (or column) of the bank; not stored
         self.examples = np.zeros((0, EXAMPLE_SIDE, EXAMPLE_SIDE), np.uint8)
 
     @property
     def backbone_origin(self) -> str | None:
         """ "weights" or "own": where the backbone came from; None before `fit`."""
         return None if self._space is None else self._space.origin
+
+    def left_out(self, normal: Images, *, most: int = 200) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Maps of remembered images, each compared with a bank that has lost a fifth of the images, itself too."""
+        bank = self._bank
+        if bank is None or not len(self._learned):
+            raise NotFitted(f"{self.name} can leave an image out only right after fit")
+        images = np.unique(self._learned)
+        for fold in (images[start::FOLDS] for start in range(min(FOLDS, len(images)))):
+            rest = torch.from_numpy(np.flatnonzero(~np.isin(self._learned, fold))).to(bank.patches.device)
+            if not len(rest):
+                continue
+            part = bank.patches.index_select(bank.patches.ndim - 2, rest)
+            smaller = self._as_bank(part, bank.grid if isinstance(bank, BankByPlace) else (0, 0))
+            some = fold[:: max(1, -(-len(images) // most))]
+            for start in range(0, len(some), AT_ONCE):
+                where = some[start : start + AT_ONCE]
+                described = self._ready().describe(as_tensor(normal.take(where.tolist()).images))
+                with torch.inference_mode():
+                    distances, _ = smaller.nearest(as_places(described), count=self.neighbours)
+                yield where, distances.mean(2).cpu().numpy().reshape(len(where), *described.shape[-2:])
 
     def to(self, device: str) -> Self:
         """Score on this device from now on."""
@@ -130,22 +156,25 @@ class PatchCore(Detector):
 
     def _remember_here(self, normal: Images, run: Run, *, width: int, grid: tuple[int, int], thumbnail: int) -> None:
         """Patches of as many images as memory allows, drawn at random, each at its place."""
-        each = 2 * grid[0] * grid[1] * width + 4  # half precision, and the number of the image
+        views = 1 + self.mirror
+        each = views * (2 * grid[0] * grid[1] * width + 4)  # half precision, and the number of the image
         count = min(len(normal), _images_within(self._bytes, each, thumbnail))
         if count < 1:
             raise SettingError(self._too_small(each + thumbnail))
         chosen = np.sort(numbers(run.seed, self.name, "images").permutation(len(normal))[:count])
-        patches = torch.empty(grid[0] * grid[1], count, width, dtype=torch.float16)
+        patches = torch.empty(grid[0] * grid[1], views, count, width, dtype=torch.float16)
         examples: list[np.ndarray] = []
         done = 0
         for _, images in read(normal, chosen, run, stage="patches"):
-            places = as_places(self._ready().describe(images)).transpose(0, 1)
-            patches[:, done : done + len(images)] = places.half().cpu()
+            for view, seen in enumerate(self._views(images)):
+                places = as_places(self._ready().describe(seen)).transpose(0, 1)
+                patches[:, view, done : done + len(images)] = places.half().cpu()
             done += len(images)
             examples.append(_thumbnails(images[: max(0, MOST_EXAMPLES - done + len(images))]))
         self.examples = np.concatenate(examples)
-        self._sources = np.arange(count, dtype=np.int32)
-        self._bank = self._as_bank(patches.float().to(self._device), grid)
+        self._sources = np.tile(np.arange(count, dtype=np.int32), views)
+        self._learned = np.tile(chosen, views)
+        self._bank = self._as_bank(patches.flatten(1, 2).float().to(self._device), grid)
 
     def _remember_anywhere(self, normal: Images, run: Run, *, width: int, places: int, thumbnail: int) -> None:
         """Patches of all images, drawn at random and then spread out; each remembers its image."""
@@ -154,11 +183,13 @@ class PatchCore(Detector):
         keep = min(room, len(normal) * places if self.coreset is None else self.coreset)
         if keep < 1:
             raise SettingError(self._too_small(2 * width + 4 + thumbnail))
+        places *= 1 + self.mirror
         wanted = keep if self.coreset is None else CANDIDATES * keep
         each = min(places, -(-wanted // len(normal)))
         rows, sources, examples = [], [], []
         for where, images in read(normal, np.arange(len(normal)), run, stage="patches"):
-            for number, description in zip(where.tolist(), as_places(self._ready().describe(images)), strict=True):
+            seen = torch.cat([as_places(self._ready().describe(view)) for view in self._views(images)], dim=1)
+            for number, description in zip(where.tolist(), seen, strict=True):
                 drawn = numbers(run.seed, self.name, "patches", number).permutation(places)[:each]
                 rows.append(description[torch.from_numpy(drawn)].half().cpu())
                 sources.append(np.full(len(drawn), number, np.int32))
@@ -168,6 +199,7 @@ class PatchCore(Detector):
         else:
             kept = spread_out(torch.cat(rows).float(), keep=keep, seed=number_from(run.seed, self.name, "coreset"))
         number_of = np.concatenate(sources)[kept.numpy()]
+        self._learned = number_of.astype(np.int64)
         used = np.unique(number_of)
         used = np.sort(used[numbers(run.seed, self.name, "examples").permutation(len(used))[:shown]])
         for _, images in read(normal, used, run, stage="examples"):
@@ -176,6 +208,10 @@ class PatchCore(Detector):
         position = {int(number): index for index, number in enumerate(used)}
         self._sources = np.asarray([position.get(int(number), -1) for number in number_of], np.int32)
         self._bank = self._as_bank(torch.cat(rows)[kept].float().to(self._device), (0, 0))
+
+    def _views(self, images: Tensor) -> list[Tensor]:
+        """The images `(n, c, h, w)`, and their mirror images if those are healthy views too."""
+        return [images, images.flip(-1)] if self.mirror else [images]
 
     def _measure(self, batch: Batch) -> Scores:
         descriptions = self._ready().describe(as_tensor(batch.images))

@@ -28,7 +28,8 @@ def sources(paths: Sequence[Path]) -> Found:
         try:
             found += _parts(path)
         except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-            message = str(error) if isinstance(error, ScanError) else f"{path}: damaged or no NumPy file."
+            ours = isinstance(error, ScanError)
+            message = str(error) if ours else f"{path}: damaged, cut short or no NumPy file. Copy it again."
             problems.append(Problem(path, message))
     return Found(tuple(found), tuple(problems))
 

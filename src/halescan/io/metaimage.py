@@ -14,6 +14,12 @@ from halescan.io.source import Format, Found, Source
 from halescan.types import Note, Scan
 
 _HEADER_BYTES = 65536
+_NEEDED = {
+    "NDims": rb"[1-9]",
+    "DimSize": rb"\d+(\s+\d+)*",
+    "ElementType": rb"MET_(U?(CHAR|SHORT|INT|LONG|LONG_LONG)|FLOAT|DOUBLE)(_ARRAY)?",
+    "ElementDataFile": rb".+",
+}
 _DETACHED = (b"ElementDataFile", b"data file", b"datafile")
 _PLACED = (b"TransformMatrix", b"Rotation", b"Orientation", b"space: ")
 _MODALITIES = {"MET_MOD_CT": "CT", "MET_MOD_MR": "MR", "MET_MOD_NM": "NM", "MET_MOD_US": "US"}
@@ -101,12 +107,29 @@ def _reader(path: Path, head: bytes) -> Any:
     """ITK's reader with the header read, bound to the one parser that the magic names."""
     import SimpleITK as sitk
 
+    _check_words(path, head)
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print; what matters is raised
     reader = sitk.ImageFileReader()
     reader.SetImageIO("NrrdImageIO" if head.startswith(b"NRRD") else "MetaImageIO")
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
     return reader
+
+
+def _check_words(path: Path, head: bytes) -> None:
+    """Refuse a MetaImage header that does not say what it must: ITK's parser would print about it, whoever listens."""
+    if head.startswith(b"NRRD"):
+        return
+    pairs = (line.partition(b"=") for line in head.splitlines())
+    said = {word.strip().decode("latin-1"): value.strip() for word, equals, value in pairs if equals}
+    wrong = [word for word, shape in _NEEDED.items() if not re.fullmatch(shape, said.get(word, b""))]
+    if not wrong and len(said["DimSize"].split()) != int(said["NDims"]):
+        wrong = ["DimSize"]
+    if wrong:
+        raise ScanError(
+            f"{path}: its header says no usable {', '.join(wrong)}: it is damaged or cut short. "
+            "Copy it again from where it came."
+        )
 
 
 def _check_size(reader: Any, size: tuple[int, ...], data: Path, head: bytes) -> None:

@@ -156,7 +156,7 @@ def _check_strips(path: Path, tiff: Any) -> None:
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
             if offset + count > size:
                 raise ScanError(
-                    f"{path}: cut short: pixels should reach byte {offset + count} of {size}. Copy it again."
+                    f"{path}: cut short: its pixels end at byte {offset + count}, the file at {size}. Copy it again."
                 )
 
 

@@ -35,6 +35,9 @@ class Problem:
     path: Path
     message: str
 
+    def __str__(self) -> str:
+        return self.message
+
 
 @dataclass(frozen=True)
 class Found:

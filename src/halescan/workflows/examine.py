@@ -58,8 +58,9 @@ class Examination:
             lines += [f"  {_difference_line(found)}" for found in self.differences]
             lines.append("  Calibrate on healthy scans of this site: halescan recalibrate MODEL HEALTHY --out MODEL2")
         lines += ["", *(f"not done: {problem}" for problem in self.problems)] if self.problems else []
-        done = f"{len(self.records)} cases" + (f" ({self.skipped} were done already)" if self.skipped else "")
-        return [*lines, f"{done} in {self.out}"]
+        cases = f"{len(self.records)} case{'s' * (len(self.records) != 1)}"
+        already = f" ({self.skipped} done already)" if self.skipped else ""
+        return [*lines, f"{cases}{already} in {self.out}"]
 
 
 def examine(
@@ -107,7 +108,8 @@ def examine(
     todo = [planned for planned, record in zip(plan, done, strict=True) if record is None]
     workers = jobs or os.cpu_count() or 1
     differences = shift_of(opened_model, cases, jobs=workers, listen=listen)
-    with Writer(lang=lang, formats=tuple(formats), jobs=workers, cases=len(todo)) as writer:
+    asked = tuple(dict.fromkeys((*formats, "json")))  # the record says that a case is done
+    with Writer(lang=lang, formats=asked, jobs=workers, cases=len(todo)) as writer:
         results = case_results(opened_model, todo, false_alarms=false_alarms, differences=differences, jobs=workers)
         for number, (planned, result, errors) in enumerate(results, 1):
             problems += [f"{planned.name}: {error}" for error in errors]
@@ -139,8 +141,7 @@ class _Planned:
         digest = hashlib.sha256(json.dumps([model.facts.fingerprint, settings], sort_keys=True).encode())
         for item in case.items:
             for file in item.source.files:
-                facts = file.stat()
-                digest.update(f"{file.name}:{facts.st_size}:{facts.st_mtime_ns};".encode())
+                digest.update(f"{file.name}:{_stamp(file)};".encode(errors="surrogateescape"))
         return cls(case, name, out / name, digest.hexdigest())
 
 
@@ -234,6 +235,15 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
 def _remember(planned: _Planned) -> None:
     for item in planned.case.items:
         remember(planned.name, Identity(item.patient, item.study, item.source.series), source=item.source.path)
+
+
+def _stamp(file: Path) -> str:
+    """Size and time of change; a file that is not there is told about where it is read."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return "missing"
+    return f"{facts.st_size}:{facts.st_mtime_ns}"
 
 
 def _brief(record: dict[str, Any]) -> dict[str, Any]:

@@ -85,9 +85,12 @@ class Measure:
     def raw(self, batch: Batch, *, ordered: bool = False) -> tuple[np.ndarray | None, np.ndarray]:
         """Maps before any comparison between places, and their masks: what the place statistics are learned from."""
         answer = self._answer(batch)
-        without = Measure(self.detector, self.profile)
-        maps = None if answer.map is None else without._finish(answer.map, batch, ordered)
+        maps = None if answer.map is None else Measure(self.detector, self.profile)._finish(answer.map, batch, ordered)
         return maps, self._masks(batch)
+
+    def laid(self, coarse: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """As `raw`, from maps `(n, *coarse)` that were made already."""
+        return Measure(self.detector, self.profile)._finish(coarse, batch, ordered=False), self._masks(batch)
 
     def _answer(self, batch: Batch) -> Scores:
         """The detector's answer, a volume's slices a few at a time so that memory stays flat."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,10 +77,10 @@ def train(
     cohort = healthy_cohort(Path(healthy), table, split)
     work = _work_folder(out, request(recipe, learner, cohort, seed), resume)
     images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
-    parts = split_parts(np.asarray(cohort.groups())[images.item_of], seed=seed)
+    parts = split_parts(np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=_choosing(learner, recipe))
     run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
     learned = _learn(learner, images, parts, run)
-    place = _places(learned, recipe, images, parts)
+    place = place_statistics(learned, recipe, images, parts.learn, parts.choose)
     healthy_facts = _calibrated(learned, recipe, place, images, parts, cohort, run)
     record = _record(learned, recipe, cohort, images, parts, seed)
     mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
@@ -153,13 +153,36 @@ def _learn(detector: Detector, images: CohortImages, parts: Parts, run: Run) -> 
     return detector.fit(images.subset(parts.learn), check=check, run=run)
 
 
-def _places(detector: Detector, recipe: Profile, images: CohortImages, parts: Parts) -> PlaceStatistics | None:
-    """Healthy mean and spread per place, from the choose part: healthy scans the detector has not seen."""
-    if not (recipe.standardise and detector.gives_map and len(parts.choose)):
+def _choosing(detector: Detector, recipe: Profile) -> bool:
+    """Whether healthy scans must be set aside to watch the training or to learn how healthy maps vary."""
+    return detector.watches or (recipe.standardise and detector.gives_map and not detector.leaves_out)
+
+
+def place_statistics(
+    detector: Detector, recipe: Profile, images: CohortImages, learned: np.ndarray, choose: np.ndarray
+) -> PlaceStatistics | None:
+    """Healthy mean and spread per place, from healthy maps of images the detector has not seen, or can leave out.
+
+    None where the recipe does not compare places, or nothing was set aside to learn them from.
+    """
+    if not (recipe.standardise and detector.gives_map):
         return None
     measure = Measure(detector, recipe)
-    pairs = (measure.raw(images.take(chunk), ordered=ordered) for chunk, ordered in chunks(parts.choose, images))
-    return PlaceStatistics.fit_batches((maps, masks) for maps, masks in pairs if maps is not None)
+    if detector.leaves_out and len(learned) > 1:
+        maps = _left_out(measure, images, learned)
+    elif len(choose):
+        pairs = (measure.raw(images.take(chunk), ordered=ordered) for chunk, ordered in chunks(choose, images))
+        maps = ((found, masks) for found, masks in pairs if found is not None)
+    else:
+        return None
+    return PlaceStatistics.fit_batches(maps)
+
+
+def _left_out(measure: Measure, images: CohortImages, learned: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Maps of learned images, each as if it had not been; and their masks."""
+    for where, coarse in measure.detector.left_out(images.subset(learned)):
+        for place, one in zip(learned[where], coarse, strict=True):  # one at a time: each has its own spacing
+            yield measure.laid(one[None], images.take([int(place)]))
 
 
 def _calibrated(
@@ -178,17 +201,20 @@ def _calibrated(
     if not parts.folds:  # a single patient: its scores are shown, and promise nothing
         return calibrate([(whole, parts.learn)], images, cohort, guarantee="none", listen=run.listen)
     pairs: list[Pair] = [
-        (Measure(_fold_detector(detector, number, held_out, images, run), recipe), held_out)
+        (_fold(detector, number, held_out, images, recipe, run), held_out)
         for number, held_out in enumerate(parts.folds)
     ]
     return calibrate(pairs, images, cohort, guarantee="cross", listen=run.listen)
 
 
-def _fold_detector(detector: Detector, number: int, held_out: np.ndarray, images: CohortImages, run: Run) -> Detector:
+def _fold(
+    detector: Detector, number: int, held_out: np.ndarray, images: CohortImages, recipe: Profile, run: Run
+) -> Measure:
     """The same method, learned without one fold."""
     folder = None if run.folder is None else run.folder / f"fold-{number}"
     rest = np.setdiff1d(np.arange(len(images)), held_out)
-    return type(detector)(**detector.settings).fit(images.subset(rest), run=replace(run, folder=folder))
+    learned = type(detector)(**detector.settings).fit(images.subset(rest), run=replace(run, folder=folder))
+    return Measure(learned, recipe, place_statistics(learned, recipe, images, rest, rest[:0]))
 
 
 def _record(

@@ -1,9 +1,17 @@
 """Writer: reports are laid out beside the scoring, on the other cores."""
 
+import os
+import signal
+import sys
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
+from types import ModuleType
 from typing import Self
 
 from halescan.errors import HalescanError
@@ -26,8 +34,8 @@ class Writer:
     def __init__(self, *, lang: str, formats: tuple[str, ...], jobs: int, cases: int) -> None:
         self.lang, self.formats = lang, formats
         self.jobs = jobs
-        self.pool = None if cases < FEW or jobs < 2 else ProcessPoolExecutor(jobs, get_context("spawn"))
-        self.waiting: deque[tuple[str, Future[str]]] = deque()
+        self.pool = None if cases < FEW or jobs < 2 else ProcessPoolExecutor(jobs, get_context("spawn"), _be_a_worker)
+        self.waiting: deque[tuple[CaseResult, Path, Future[str]]] = deque()
         self.problems: list[str] = []
 
     def __enter__(self) -> Self:
@@ -39,12 +47,18 @@ class Writer:
 
     def write(self, result: CaseResult, folder: Path) -> None:
         """Write a case, now or soon; waits when too many are on their way, so that memory stays flat."""
-        if self.pool is None:
-            self._note(result.case, _write(result, folder, self.lang, self.formats))
-            return
-        while len(self.waiting) >= 2 * self.jobs:
+        while self.pool is not None and len(self.waiting) >= 2 * self.jobs:
             self._collect()
-        self.waiting.append((result.case, self.pool.submit(_write, result, folder, self.lang, self.formats)))
+        if self.pool is None:
+            self._note(result, _write(result, folder, self.lang, self.formats))
+            return
+        try:
+            with _quiet_birth():
+                future = self.pool.submit(_write, result, folder, self.lang, self.formats)
+            self.waiting.append((result, folder, future))
+        except BrokenProcessPool:
+            self.pool = None
+            self.write(result, folder)
 
     def finish(self) -> list[str]:
         """Wait for all; the sentences about what could not be written."""
@@ -53,12 +67,18 @@ class Writer:
         return self.problems
 
     def _collect(self) -> None:
-        case, future = self.waiting.popleft()
-        self._note(case, future.result())
+        """The oldest case on its way; written here if its worker died, as when memory ran out."""
+        result, folder, future = self.waiting.popleft()
+        try:
+            error = future.result()
+        except BrokenProcessPool:
+            self.pool = None  # it takes no more work
+            error = _write(result, folder, self.lang, self.formats)
+        self._note(result, error)
 
-    def _note(self, case: str, error: str) -> None:
+    def _note(self, result: CaseResult, error: str) -> None:
         if error:
-            self.problems.append(f"{case}: {error}")
+            self.problems.append(f"{result.case}: {error}")
 
 
 def _write(result: CaseResult, folder: Path, lang: str, formats: tuple[str, ...]) -> str:
@@ -68,3 +88,38 @@ def _write(result: CaseResult, folder: Path, lang: str, formats: tuple[str, ...]
     except HalescanError as error:
         return str(error)
     return ""
+
+
+def _be_a_worker() -> None:
+    """Leave Ctrl-C to the parent, which ends its workers when their case is written; and never outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _quiet_birth() -> Iterator[None]:
+    """While a worker may be started: it must not hear a Ctrl-C before it can ignore it, nor run the caller's script.
+
+    A spawned process runs the main module again, so that a script without `if __name__ == "__main__"` would begin its
+    whole work anew in every worker. Ours need nothing of it, and are shown an empty one.
+    """
+    from multiprocessing import resource_tracker
+
+    main = sys.modules["__main__"]
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # it would unblock the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
