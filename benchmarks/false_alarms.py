@@ -48,7 +48,7 @@ def simulated(draws: int = 20_000, units: int = 99) -> dict[str, float]:
     """Share of exchangeable healthy scores called above the threshold, at rates 99 units support exactly."""
     rng = np.random.default_rng(0)
     scores = rng.gamma(2, 1, (draws, units + 1))
-    alarms = {rate: 0 for rate in RATES}
+    alarms = dict.fromkeys(RATES, 0)
     for row in scores:
         calibration = Calibration(scores=row[:-1])
         for rate in RATES:

@@ -4,6 +4,8 @@ import errno
 import json
 import logging
 import os
+import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,22 +29,43 @@ app = typer.Typer(
 backbones = typer.Typer(help="Pretrained encoders: what is at hand, and fetching one.", no_args_is_help=True)
 app.add_typer(backbones, name="backbones")
 
+
+def _known_device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise typer.BadParameter(f"there is no device {name!r}; choose auto, cpu, cuda, cuda:1 or mps")
+    return name
+
+
+def _a_rate(share: float) -> float:
+    if not 0 < share < 1:
+        raise typer.BadParameter(f"the false-alarm rate must lie in (0, 1), got {share:g}; 0.05 is usual")
+    return share
+
+
+def _a_folder(path: Path | None) -> Path | None:
+    if path is not None and not path.is_dir():
+        raise typer.BadParameter(f"there is no folder {path}; give one that holds a sub-folder a backbone")
+    return path
+
+
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="A setting, as detector.steps=500 or profile.pooling=mean; may be repeated."),
 ]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same model.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same model.")]
+Device = Annotated[str, typer.Option(callback=_known_device, help="auto, cpu, cuda, cuda:1 or mps.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Worker threads and processes; default: the cores at hand.")]
 Weights = Annotated[
-    Path | None, typer.Option(help="Folder of backbones, one sub-folder each; default: HALESCAN_WEIGHTS.")
+    Path | None,
+    typer.Option(callback=_a_folder, help="Folder of backbones, one sub-folder each; default: HALESCAN_WEIGHTS."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for a program to read.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write a log here (no patient names or ids in it).")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that lie in the way.")]
 Table = Annotated[Path | None, typer.Option(help="Table with path, patient, study, label, split, mask.")]
 FalseAlarms = Annotated[
-    float, typer.Option(help="Share of healthy cases that may be called above the threshold, e.g. 0.05.")
+    float,
+    typer.Option(callback=_a_rate, help="Share of healthy cases that may be called above the threshold, e.g. 0.05."),
 ]
 Split = Annotated[str | None, typer.Option(help="Take only this split of the table, e.g. train.")]
 
@@ -56,7 +79,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are no text
+    signal.signal(signal.SIGTERM, _end)
+    logging.raiseExceptions = False  # a full disk under the log must not end in a traceback
+    logging.getLogger("halescan").addHandler(logging.NullHandler())  # else errors would go to stderr, with all details
     try:
+        _check_text(sys.argv[1:])
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
@@ -293,7 +320,7 @@ def doctor(weights: Weights = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps([check.record() for check in checks], indent=2))
     else:
         for check in checks:
-            typer.echo(f"{'ok ' if check.fine else 'NO '} {check.name:<14} {check.found}")
+            typer.echo(f"{'ok ' if check.fine else 'NO '} {check.name:<15} {check.found}")
     if not all(check.fine for check in checks if check.needed):
         raise typer.Exit(1)
 
@@ -309,7 +336,7 @@ def backbones_list(weights: Weights = None, as_json: AsJson = False) -> None:
 @backbones.command("get")
 def backbones_get(
     name: Annotated[str, typer.Argument(help="Name on the hub, e.g. google/mobilenet_v2_1.0_224.")],
-    weights: Weights = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder to store it in; default: HALESCAN_WEIGHTS.")] = None,
 ) -> None:
     """Fetch a backbone from the hub: the only command that uses the network."""
     from halescan.workflows.catalogue import fetch_backbone
@@ -333,12 +360,14 @@ def _settings(pairs: list[str] | None) -> dict[str, dict[str, Any]]:
 
 
 def _log_to(path: Path | None) -> None:
-    log = logging.getLogger("halescan")
     if path is None:
-        log.addHandler(logging.NullHandler())
         return
-    handler = logging.FileHandler(path, encoding="utf-8")
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise SettingError(f"--log-file {path}: cannot be written ({error.strerror}); name another file") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log = logging.getLogger("halescan")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
 
@@ -423,6 +452,18 @@ class _PlainLines:
         left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
         loss = "" if progress.loss is None else f", loss {progress.loss:.4g}"
         typer.echo(f"{progress.stage}: {progress.done}/{progress.total}{loss}{left}", err=True)
+
+
+def _check_text(words: list[str]) -> None:
+    """Refuse file names that no table, report or log could hold."""
+    for word in words:
+        if not word.isascii() and word != word.encode(errors="replace").decode():
+            raise SettingError(f"{word}: is not UTF-8 text; rename the file or folder")
+
+
+def _end(number: int, frame: Any) -> None:
+    """End on SIGTERM as on Ctrl-C: drafts are removed on the way out."""
+    sys.exit(128 + number)
 
 
 def _usage(error: Any) -> tuple[str, int]:

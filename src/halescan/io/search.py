@@ -89,6 +89,10 @@ def _sort(
         key = format_by_ending(formats, path)
         if key is None and not named and _is_no_scan(path):
             continue
+        unusable = _unusable(path)
+        if unusable:
+            problems.append(Problem(path, unusable))
+            continue
         try:
             key = key or format_by_content(formats, first_bytes(path))
         except OSError as error:
@@ -99,6 +103,18 @@ def _sort(
         elif named:
             problems.append(Problem(path, f"{path}: not an image that can be read."))
     return members, problems
+
+
+def _unusable(path: Path) -> str:
+    """Why a file must not even be opened: a link to nothing, a pipe that would wait for ever; empty if it may be."""
+    readable = str(path).encode(errors="backslashreplace").decode()
+    if readable != str(path):
+        return f"{readable}: its name is not UTF-8 text. Rename it."
+    if path.is_file():
+        return ""
+    return (
+        f"{path}: {'is no file' if path.exists() else 'a link to a file that is not there'}. Put the file itself there."
+    )
 
 
 def _is_no_scan(path: Path) -> bool:

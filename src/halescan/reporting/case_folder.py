@@ -1,5 +1,6 @@
 """All files of one case in one folder, which is there whole or not at all."""
 
+import errno
 import secrets
 import shutil
 from collections.abc import Iterable
@@ -35,17 +36,18 @@ def write_case(result: CaseResult, folder: Path, *, lang: str = "en", formats: I
     if unknown:
         raise SettingError(f"formats must be among {list(FORMATS)}, got {unknown}")
     chosen = language(lang)
-    _check_free(folder)
     draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
+        _check_free(folder)
         draft.mkdir(parents=True)
         _write_files(result, draft, chosen, asked)
         _put_in_place(draft, folder)
-    except OutputError:
-        raise
     except OSError as problem:
+        reason = problem.__cause__ if isinstance(problem, OutputError) else problem
+        if not isinstance(reason, OSError):
+            raise
         raise OutputError(
-            f"{folder}: cannot be written ({problem.strerror or problem}); free space or choose another folder"
+            f"{folder}: cannot be written ({reason.strerror or reason}); free space or choose another folder"
         ) from problem
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -98,8 +100,12 @@ def _ours(entry: Path) -> bool:
 def _put_in_place(draft: Path, folder: Path) -> None:
     """Rename the finished folder to its name; an earlier result steps aside and is removed afterwards."""
     if not folder.exists():
-        draft.rename(folder)
-        return
+        try:
+            draft.rename(folder)
+            return
+        except OSError as problem:
+            if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another run has just put its own there
+                raise
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
     folder.rename(aside)
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from halescan.errors import OutputError
 from halescan.io.identity import case_name
+from halescan.reporting.words import language
 from halescan.synthesis.cohort import write_cohort
 from halescan.training.run import Progress, say_nothing
 from halescan.workflows.cases import cases_of
@@ -44,6 +45,7 @@ def demo(
         volumes: Phantom chest volumes read in three dimensions, instead of single slices.
     """
     begun = monotonic()
+    language(lang)  # a word that is none must not cost the training first
     out = Path(out)
     _clear(out, overwrite)
     dims = 3 if volumes else 2
@@ -51,13 +53,13 @@ def demo(
     listen(Progress("making phantoms", 0, healthy + UNSEEN))
     write_cohort(out / "phantoms", healthy=healthy, unseen=UNSEEN, lesions=WITH_LESIONS, dims=dims, seed=seed)
     listen(Progress("making phantoms", healthy + UNSEEN, healthy + UNSEEN))
-    changes = {"dims": 3, "size": [32, 64, 64], "standardise": True} if volumes else {"size": [128, 128]}
+    changes = {"dims": 3, "size": [32, 64, 64]} if volumes else {"size": [128, 128]}
     model = train(
         out / "phantoms" / "healthy",
         profile="lung-ct",
-        profile_settings={**changes, "pooling": "top", "mask": "body"},
-        detector="denoising-autoencoder",
-        detector_settings={"steps": 150 if volumes else 400},
+        profile_settings={**changes, "pooling": "top"},  # the planted lesions are focal
+        detector="autoencoder",
+        detector_settings={"steps": 200, "batch_size": 4} if volumes else {"steps": 500},
         out=out / "model",
         seed=seed,
         listen=listen,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from halescan import __version__
 from halescan.data.profiles import Profile
@@ -22,6 +23,8 @@ from halescan.training.model_folder import fingerprint, read_model, write_model
 from halescan.types import ModelFacts
 from halescan.workflows.healthy import Healthy
 from halescan.workflows.measure import Measure
+
+_KINDS = {"name": str, "trained_utc": str, "version": str, "packages": dict, "training_set": dict}
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +152,9 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
         return folder
     record, tensors, calibration = read_model(Path(folder))
     try:
+        for key, kind in _KINDS.items():
+            if not isinstance(record[key], kind):
+                raise TypeError(f"{key} in model.json")
         detector = find_detector(record["detector"])(**record["settings"])
         detector.restore(_part(tensors, "detector"))
         place = _part(tensors, "place")
@@ -164,9 +170,13 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
             Healthy.from_json(calibration),
             Path(folder),
         )
+        _ = model.facts  # what a report says must be there too, before any scan is read
+    except ValidationError as error:
+        what = error.errors(include_url=False)[0]["msg"]
+        raise ModelError(f"{folder}: its profile cannot be used ({what}); copy or train the model again") from error
     except HalescanError as error:
         raise ModelError(f"{folder}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ModelError(f"{folder}: the model does not hold together ({error}); copy or train it again") from error
     return model
 
