@@ -50,6 +50,7 @@ def main() -> None:
             look(name, given.look, given.detector, given.set)
         return
     target = HERE / "results" / "real_sets.json"
+    target.parent.mkdir(exist_ok=True)
     known = json.loads(target.read_text()) if target.exists() else {"sets": {}}
     for name in given.sets.split(","):
         known["sets"][name] = {"default": run(name, None), "healthy-atlas": run(name, "healthy-atlas")}

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -84,7 +85,7 @@ def main() -> None:
     logging.getLogger("halescan").addHandler(logging.NullHandler())  # else errors would go to stderr, with all details
     try:
         _check_text(sys.argv[1:])
-        code = app(standalone_mode=False)
+        code = app(prog_name="halescan", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = 130
@@ -500,7 +501,7 @@ def _fail(message: str, code: int) -> int:
 
 def _plain(text: str) -> str:
     """Text in one line and without control characters: a file's name must not steer the terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    return "".join("?" if unicodedata.category(sign)[0] == "C" else sign for sign in text)
 
 
 def _hush() -> None:

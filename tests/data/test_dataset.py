@@ -182,4 +182,4 @@ def test_reading_batch_by_batch_needs_the_memory_of_a_batch(tmp_path: Path) -> N
 def test_the_record_holds_no_place_of_a_patient(tmp_path: Path, scans: tuple[Item, ...]) -> None:
     images = CohortImages(scans, PROFILE, folder=tmp_path / "cache")
     record = json.loads((images.folder / "images.json").read_text())
-    assert set(record) == {"schema", "key", "shape", "count", "facts", "problems"}
+    assert set(record) == {"schema", "key", "shape", "count", "facts", "words", "problems"}

@@ -44,7 +44,7 @@ def test_every_profile_prepares_a_scan_of_its_kind(name: str) -> None:
     assert image.image.max() <= 1.5
     assert np.ptp(image.image) > 0.3
     assert image.notes == ()
-    assert np.isfinite(list(image.facts.values())).all()
+    assert np.isfinite([value for value in image.facts.values() if not isinstance(value, str)]).all()
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -215,9 +215,10 @@ def test_an_image_left_out_is_strange_to_a_bank_in_which_it_was_not(neighbourhoo
     detector = PatchCore(**TINY, neighbourhood=neighbourhood, coreset=None).fit(images, run=run())
     found = list(detector.left_out(images))
     assert sorted(np.concatenate([where for where, _ in found])) == list(range(10))
-    assert min(float(one.mean()) for _, maps in found for one in maps) > 0.1 * map_of(
-        detector, healthy(4, grid=GRID, seed=7)
-    ).mean()
+    assert (
+        min(float(one.mean()) for _, maps in found for one in maps)
+        > 0.1 * map_of(detector, healthy(4, grid=GRID, seed=7)).mean()
+    )
     assert map_of(detector, images.whole.images).max() < 0.01
 
 

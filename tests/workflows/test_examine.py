@@ -90,7 +90,7 @@ def test_a_folder_without_scans_is_refused(model_folder: Path, tmp_path: Path) -
 def test_a_rate_outside_0_and_1_is_refused(
     model_folder: Path, phantoms: PhantomFolders, tmp_path: Path, rate: float
 ) -> None:
-    with pytest.raises(SettingError, match="0.05"):
+    with pytest.raises(SettingError, match=r"0\.05"):
         examine(model_folder, phantoms.new, out=tmp_path, false_alarms=rate)
 
 

@@ -36,7 +36,7 @@ class ImageRow:
 
     item: int
     slice_index: int | None
-    facts: dict[str, float]
+    facts: dict[str, float | str]
 
 
 def _say_nothing(done: int, total: int) -> None:
@@ -92,6 +92,7 @@ class CohortImages:
         self.shape: tuple[int, ...] = tuple(facts["shape"])
         self.problems = tuple(Problem(Path(path), message) for path, message in facts["problems"])
         self._names: list[str] = facts["facts"]
+        self._words: dict[str, dict[str, str]] = facts["words"]
         with np.load(self.folder / "rows.npz", allow_pickle=False) as arrays:
             self.item_of: np.ndarray = arrays["item"]
             self.slice_of: np.ndarray = arrays["slice"]
@@ -105,7 +106,7 @@ class CohortImages:
     def rows(self) -> tuple[ImageRow, ...]:
         """Where each image comes from. Made on the spot: keep it only as long as you need it."""
         return tuple(
-            ImageRow(int(item), None if index < 0 else int(index), self._facts_of(values))
+            ImageRow(int(item), None if index < 0 else int(index), self._facts_of(int(item), values))
             for item, index, values in zip(self.item_of, self.slice_of, self._facts, strict=True)
         )
 
@@ -143,9 +144,10 @@ class CohortImages:
         """The images of these scans, by their numbers in the list of items."""
         return self.subset(np.flatnonzero(np.isin(self.item_of, np.fromiter(items, dtype=np.int64))))
 
-    def _facts_of(self, values: np.ndarray) -> dict[str, float]:
+    def _facts_of(self, item: int, values: np.ndarray) -> dict[str, float | str]:
         """One row of facts by name; what a scan did not know is left out."""
-        return {name: float(value) for name, value in zip(self._names, values, strict=True) if not np.isnan(value)}
+        numbers = {name: float(value) for name, value in zip(self._names, values, strict=True) if not np.isnan(value)}
+        return {**numbers, **self._words.get(str(item), {})}
 
 
 class SomeImages:
@@ -214,16 +216,19 @@ class _Rows:
         self.items: list[int] = []
         self.slices: list[int] = []
         self.facts: list[np.ndarray] = []
+        self.words: dict[str, dict[str, str]] = {}
         self.names: list[str] = []
         self.problems: list[Problem] = []
         self.spacings: list[tuple[float, ...] | None] = []
 
     def add(self, number: int, one: Prepared) -> None:
         """Note one image down."""
-        self.names += [name for name in one.facts if name not in self.names]
+        numbers = {name: value for name, value in one.facts.items() if not isinstance(value, str)}
+        self.words[str(number)] = {name: value for name, value in one.facts.items() if isinstance(value, str)}
+        self.names += [name for name in numbers if name not in self.names]
         self.items.append(number)
         self.slices.append(-1 if one.slice_index is None else one.slice_index)
-        self.facts.append(np.array([one.facts.get(name, np.nan) for name in self.names]))
+        self.facts.append(np.array([numbers.get(name, np.nan) for name in self.names]))
         self.spacings.append(None if one.spacing_mm is None else tuple(round(mm, 6) for mm in one.spacing_mm))
 
     def save(self, folder: Path, key: str, shape: tuple[int, ...]) -> None:
@@ -244,6 +249,7 @@ class _Rows:
             "shape": shape,
             "count": len(self.items),
             "facts": self.names,
+            "words": {item: words for item, words in self.words.items() if words},
             "problems": [(str(problem.path), problem.message) for problem in self.problems],
         }
         partial = folder / "images.json.partial"

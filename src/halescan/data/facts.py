@@ -6,10 +6,12 @@ from halescan.types import Scan
 
 _ENOUGH = 16_384  # grey values looked at: their quantiles are then good to 1 %
 _BINS = 64
+_WORDS = ("Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "ViewPosition", "ScanningSequence")
+_NUMBERS = ("KVP", "SliceThickness", "MagneticFieldStrength", "EchoTime", "RepetitionTime", "InversionTime")
 
 
-def scan_facts(scan: Scan, grey: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """Numbers of one scan, in its own unit and before any normalisation.
+def scan_facts(scan: Scan, grey: np.ndarray, mask: np.ndarray) -> dict[str, float | str]:
+    """Numbers and words of one scan, in its own unit and before any normalisation.
 
     Args:
         scan: The scan.
@@ -19,13 +21,14 @@ def scan_facts(scan: Scan, grey: np.ndarray, mask: np.ndarray) -> dict[str, floa
     Returns:
         `mean`, `std`, `p05`, `p50`, `p95` of the grey values; `entropy` in bits of their histogram over their own
         range, in [0, 6]; `height`, `width`, `depth` in voxels; `aspect` (width by height); `mask_share` in [0, 1];
-        where spacing is known, `spacing_mm` in the plane and, for a volume, `slice_spacing_mm`.
+        where spacing is known, `spacing_mm` in the plane and, for a volume, `slice_spacing_mm`; and what the header
+        says of the machine and its protocol: words (`modality`, `Manufacturer` ...) and numbers (`KVP` ...).
     """
     flat = grey.reshape(-1)
     values = flat[:: max(1, flat.size // _ENOUGH) | 1].astype(np.float64)  # an odd stride: it does not follow columns
     p05, p50, p95 = np.quantile(values, [0.05, 0.5, 0.95])
     height, width = scan.shape[-2:]
-    facts = {
+    facts: dict[str, float | str] = {
         "mean": float(values.mean()),
         "std": float(values.std()),
         "p05": float(p05),
@@ -42,6 +45,10 @@ def scan_facts(scan: Scan, grey: np.ndarray, mask: np.ndarray) -> dict[str, floa
         facts["spacing_mm"] = float(np.sqrt(scan.spacing_mm[-2] * scan.spacing_mm[-1]))
         if scan.dims == 3:
             facts["slice_spacing_mm"] = float(scan.spacing_mm[0])
+    if scan.modality:
+        facts["modality"] = scan.modality
+    facts |= {name: str(scan.header[name]) for name in _WORDS if scan.header.get(name)}
+    facts |= {name: float(value) for name in _NUMBERS if isinstance(value := scan.header.get(name), int | float)}
     return facts
 
 

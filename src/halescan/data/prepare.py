@@ -36,7 +36,7 @@ class Prepared:
     grid: Grid
     spacing_mm: tuple[float, ...] | None
     slice_index: int | None
-    facts: Mapping[str, float]
+    facts: Mapping[str, float | str]
     notes: tuple[Note, ...] = ()
 
 
@@ -49,7 +49,7 @@ class _Plan:
     levels: Levels
     channels: int
     frame: Frame
-    facts: Mapping[str, float]
+    facts: Mapping[str, float | str]
     notes: tuple[Note, ...]
 
 

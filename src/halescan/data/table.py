@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,10 @@ class Cohort:
         same bytes join their units. The name is that of the unit's patient or of its first file, so that it stays when
         scans are added elsewhere. This reads the pictures of unknown patients once.
         """
+        return self._groups
+
+    @cached_property
+    def _groups(self) -> np.ndarray:
         first_of: dict[str, int] = {}
         pairs = list(duplicates([item.source for item in self.items]))
         for number, item in enumerate(self.items):

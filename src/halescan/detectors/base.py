@@ -81,6 +81,15 @@ class Detector(ABC):
         self.learned_shape = tuple(shape)
         return self
 
+    def check_run(self, run: Run) -> None:
+        """Refuse now what `fit` would refuse after reading every scan: a device or weights that cannot be used.
+
+        Raises:
+            SettingError: if there is no such device.
+            WeightsError: if a backbone's weights are damaged.
+        """
+        find_device(run.device)
+
     def score(self, batch: Batch | np.ndarray) -> Scores:
         """Strangeness of images `(n, c, *grid)`; see `Scores`.
 

@@ -28,7 +28,8 @@ def choose_backbone(
 
     Args:
         name: Name of a backbone, or "own" to train one whatever is at hand.
-        levels: Levels asked for, in the named backbone's numbering.
+        levels: Levels asked for, in the named backbone's numbering; for "own", levels deeper than it has are taken as
+            MobileNetV2's.
         steps: Steps of training an own encoder.
 
     Returns:
@@ -42,8 +43,19 @@ def choose_backbone(
     if found is not None:
         return found.cut(max(levels)).to(find_device(run.device)), "weights", tuple(levels)
     own = train_encoder(images, run, steps=steps)
-    stand_ins = tuple(levels) if name == "own" else stand_in_levels(levels, deepest=own.deepest)
+    in_its_numbers = name == "own" and max(levels) <= own.deepest
+    stand_ins = tuple(levels) if in_its_numbers else stand_in_levels(levels, deepest=own.deepest)
     return own.cut(max(stand_ins)), "own", stand_ins
+
+
+def check_backbone(name: str, run: Run) -> None:
+    """Refuse damaged weights before anything else is done.
+
+    Raises:
+        WeightsError: if weights are there and differ from their checksum.
+    """
+    if name != "own":
+        backbones.find_backbone(name, run.weights)
 
 
 def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int = 8) -> Backbone:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from halescan.detectors.base import Detector
+from halescan.detectors.encoders import check_backbone
 from halescan.detectors.features import FeatureSpace, as_places, as_tensor, part_of, read
 from halescan.errors import NotFitted, SettingError, TrainingError
 from halescan.networks.gaussians import PlaceGaussians
@@ -80,6 +81,11 @@ class PaDiM(Detector):
             self._space.to(find_device(device))
             self._gaussians.to(find_device(device))
         return self
+
+    def check_run(self, run: Run) -> None:
+        """Refuse a device or damaged weights before any scan is read."""
+        super().check_run(run)
+        check_backbone(self.backbone, run)
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         if len(normal) < 2:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from halescan.detectors.base import Detector
-from halescan.detectors.encoders import backbones_at_hand, fetch_backbone
+from halescan.detectors.encoders import backbones_at_hand, check_backbone, fetch_backbone
 from halescan.detectors.features import AT_ONCE, FeatureSpace, as_places, as_tensor, read
 from halescan.errors import ModelError, NotFitted, SettingError
 from halescan.networks.nearest import BankByPlace, BankOfAll, spread_out
@@ -135,6 +135,11 @@ class PatchCore(Detector):
             grid = self._bank.grid if isinstance(self._bank, BankByPlace) else (0, 0)
             self._bank = self._as_bank(self._bank.patches.to(find_device(device)), grid)
         return self
+
+    def check_run(self, run: Run) -> None:
+        """Refuse a device or damaged weights before any scan is read."""
+        super().check_run(run)
+        check_backbone(self.backbone, run)
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         space = FeatureSpace.learn(

@@ -6,6 +6,7 @@ import json
 import math
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,12 @@ def write_atomically(text: str, path: Path) -> None:
             sink.write(text)
         draft.replace(path)
     except OSError as problem:
-        raise OutputError(f"{path}: cannot be written ({problem.strerror or problem})") from problem
+        raise OutputError(
+            f"{path}: cannot be written ({problem.strerror or problem}); choose a folder with room"
+        ) from problem
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk even this fails
+            draft.unlink(missing_ok=True)
 
 
 def utc(time: str) -> str | None:

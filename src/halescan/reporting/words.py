@@ -42,8 +42,15 @@ def sentence(key: str, lang: str, /, **values: Any) -> str:
 
 
 def note_sentence(note: Note, lang: str) -> str:
-    """The sentence of a note."""
-    return sentence(note.key, lang, **{name.replace("-", "_"): value for name, value in note.values.items()})
+    """The sentence of a note; a list of features, separated by commas, is told in words."""
+    values = {name.replace("-", "_"): value for name, value in note.values.items()}
+    if isinstance(features := values.get("features"), str):
+        values["features"] = ", ".join(_feature(name.strip(), lang) for name in features.split(","))
+    return sentence(note.key, lang, **values)
+
+
+def _feature(name: str, lang: str) -> str:
+    return sentence(f"feature-{name}", lang) if f"feature-{name}" in SENTENCES else name
 
 
 class _Formatter(string.Formatter):

@@ -141,7 +141,8 @@ def _writing(folder: Path) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{folder}: cannot write the phantoms ({error.strerror or error})") from error
+        reason = error.strerror or "the disk is full or damaged"  # pydicom puts a whole traceback into its words
+        raise OutputError(f"{folder}: cannot write the phantoms ({reason}); choose a folder with room") from error
 
 
 def _make_empty(*folders: Path) -> None:

@@ -45,13 +45,13 @@ def calibrate(
     cases = _Cases(case_numbers(cohort)[items])
     profile = pairs[0][0].profile
     scores = cases.pooled(seen.scores, *profile.slice_pooling)
-    units, unit = unit_numbers(cohort)
+    units, unit = unit_numbers(cohort, items)
     rows = images.rows
     facts = [rows[int(where[members[0]])].facts for members in cases.members]
     return Healthy(
         calibration=Calibration(
             scores=scores,
-            groups=units[items[cases.first]],
+            groups=units[cases.first],
             peaks=cases.largest(seen.peaks) if seen.peaks else None,
             level="volume" if cases.many else "image",
             unit=unit,

@@ -70,7 +70,7 @@ class _Rows:
     verdicts: list[Verdict] = field(default_factory=list)
     trivial: list[dict[str, float]] = field(default_factory=list)
     mean: list[float] = field(default_factory=list)
-    facts: list[dict[str, float]] = field(default_factory=list)
+    facts: list[dict[str, float | str]] = field(default_factory=list)
     views: list[np.ndarray] = field(default_factory=list)
     mapped: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -18,7 +18,7 @@ from halescan.reporting.json_out import write_cases_csv
 from halescan.scoring.shift import Difference
 from halescan.training.run import Progress, say_nothing
 from halescan.types import CaseResult, Identity, Note
-from halescan.workflows.cases import Case, cases_of, opened
+from halescan.workflows.cases import Case, cases_of, item_key, opened
 from halescan.workflows.interpret import interpret
 from halescan.workflows.model import Model, load_model
 from halescan.workflows.shift import shift_of
@@ -53,6 +53,8 @@ class Examination:
     def lines(self) -> list[str]:
         """For a person."""
         lines = [_line(record) for record in self.records]
+        withheld = [record["verdict"]["why_withheld"] for record in self.records]
+        lines += [f"withheld: {why}" for why in dict.fromkeys(reason["text"] for reason in withheld if reason)]
         if self.differences:
             lines += ["", "These scans differ from the reference: another site, protocol or patient mix."]
             lines += [f"  {_difference_line(found)}" for found in self.differences]
@@ -115,12 +117,13 @@ def examine(
             problems += [f"{planned.name}: {error}" for error in errors]
             if result is not None:
                 writer.write(result, planned.folder)
-                if identity:
-                    _remember(planned)
             listen(Progress("examining", number, len(todo)))
         problems += writer.finish()
     records = [_read_record(planned.folder) for planned in plan]
     found = tuple(record for record in records if record is not None)
+    if identity:
+        for planned in plan:
+            _remember(planned)
     write_cases_csv(found, out / "cases.csv")
     log.info("examined %d cases", len(found))
     return Examination(out, found, tuple(problems), differences, sum(record is not None for record in done))
@@ -180,7 +183,8 @@ def new_scans(
     several = [paths] if isinstance(paths, Path | str) else list(paths)
     cohorts = [read_cohort(Path(path), table=table, split=split) for path in several]
     items, found, notes = ([part for cohort in cohorts for part in getattr(cohort, kind)] for kind in _COHORT)
-    whole = Cohort(tuple(items), tuple(found), tuple(notes))
+    once = {item_key(item): item for item in items}  # two of the paths may hold the same scan
+    whole = Cohort(tuple(once.values()), tuple(dict.fromkeys(found)), tuple(notes))
     problems = [str(problem) for problem in whole.problems]
     if not whole.items:
         where = ", ".join(str(path) for path in several)

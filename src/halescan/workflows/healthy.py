@@ -13,6 +13,7 @@ from halescan.data.grid import resample
 from halescan.data.profiles import Profile
 from halescan.data.table import Cohort, read_cohort
 from halescan.errors import TrainingError
+from halescan.reporting.words import note_sentence
 from halescan.scoring.calibration import Calibration
 from halescan.scoring.rules import QuantileThreshold
 from halescan.scoring.shift import Reference
@@ -63,16 +64,25 @@ class Healthy:
         )
 
 
-def unit_numbers(cohort: Cohort) -> tuple[np.ndarray, Literal["case", "patient", "image"]]:
-    """`(items,)` the healthy unit each scan belongs to, as numbers, and what a unit is.
+def remarks(cohort: Cohort, images: CohortImages) -> list[str]:
+    """What a person should know of a cohort: its notes, and the files that could not be used, in sentences."""
+    return [
+        *(note_sentence(note, "en") for note in cohort.notes),
+        *(f"left out: {problem}" for problem in (*cohort.problems, *images.problems)),
+    ]
+
+
+def unit_numbers(cohort: Cohort, items: np.ndarray) -> tuple[np.ndarray, Literal["case", "patient", "image"]]:
+    """The healthy unit `(n,)` that scans, given by their numbers `(n,)`, belong to, and what a unit is.
 
     A unit is a patient where the scans name one. Where they do not, near-duplicates stand together as one: they are
     most likely the same patient.
     """
-    groups = np.unique(np.asarray(cohort.groups()), return_inverse=True)[1]
-    if all(item.patient for item in cohort.items):
+    groups = np.unique(np.asarray(cohort.groups())[items], return_inverse=True)[1]
+    used = [cohort.items[int(number)] for number in np.unique(items)]
+    if all(item.patient for item in used):
         return groups, "patient"
-    return groups, "case" if any(item.study for item in cohort.items) else "image"
+    return groups, "case" if any(item.study for item in used) else "image"
 
 
 def embedding(pictures: np.ndarray) -> np.ndarray:

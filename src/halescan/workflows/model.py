@@ -108,7 +108,7 @@ class Model:
         ]
         if calibration.units:
             lines.append(f"false-alarm rates from {calibration.strictest_rate:.2%} upwards are supported")
-        if self.record["encoder"] == "own":
+        if self.record["encoder"] == "own" and self.record["settings"].get("backbone") != "own":
             lines.append(
                 "no pretrained encoder was found: one was trained on the healthy scans; for a stronger model give "
                 "--weights DIR, or fetch one with `halescan backbones get NAME`"

@@ -24,7 +24,7 @@ from halescan.scoring.maps import PlaceStatistics
 from halescan.training.picture import draw_history
 from halescan.training.run import Progress, Run, say_nothing
 from halescan.workflows.calibrate import Pair, calibrate, chunks
-from halescan.workflows.healthy import Healthy, healthy_cohort, prepared
+from halescan.workflows.healthy import Healthy, healthy_cohort, prepared, remarks
 from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, packages
 
@@ -74,6 +74,7 @@ def train(
     learner = new_detector(recipe, detector, size, detector_settings)
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists; choose another --out, or --overwrite to replace it")
+    learner.check_run(Run(seed, device, weights=weights))
     cohort = healthy_cohort(Path(healthy), table, split)
     work = _work_folder(out, request(recipe, learner, cohort, seed), resume)
     images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
@@ -101,11 +102,14 @@ def new_detector(
     """
     kind = find_detector(name or recipe.detector)
     own = dict(recipe.detector_settings) if name in (None, recipe.detector) else {}
+    known = kind().settings
+    unknown = sorted(set(settings or {}) - set(known))
+    if unknown:
+        raise SettingError(f"{kind.name} has no setting {', '.join(unknown)}; its settings are {', '.join(known)}")
     try:
         return kind.preset(size, **{**own, **(settings or {})})
     except TypeError as error:
-        known = ", ".join(kind().settings)
-        raise SettingError(f"{kind.name}: {error}; its settings are {known}") from error
+        raise SettingError(f"{kind.name}: a setting has the wrong type ({error}); the defaults are {known}") from error
 
 
 def request(recipe: Profile, detector: Detector, cohort: Cohort, seed: int) -> dict[str, Any]:
@@ -221,6 +225,7 @@ def _record(
     detector: Detector, recipe: Profile, cohort: Cohort, images: CohortImages, parts: Parts, seed: int
 ) -> dict[str, Any]:
     """The content of `model.json`."""
+    used = cohort.subset(np.unique(images.item_of))
     return {
         "detector": detector.name,
         "settings": detector.settings,
@@ -231,15 +236,15 @@ def _record(
         "version": __version__,
         "packages": packages(),
         "training_set": {
-            "summary": cohort.summary(),
+            "summary": used.summary(),
             "images": len(images),
-            "scans": len(cohort.items),
-            "patients": cohort.patients,
+            "scans": len(used),
+            "patients": used.patients,
             "learn": len(parts.learn),
             "choose": len(parts.choose),
             "calibrate": len(parts.calibrate) or len(images),
             "fingerprint": cohort_fingerprint(cohort),
-            "notes": [note.key for note in cohort.notes] + [str(problem) for problem in images.problems],
+            "notes": remarks(cohort, images),
         },
     }
 
