@@ -1,4 +1,4 @@
-"""The command line before hostile and clumsy users: one sentence, the right exit code, and the other cases still done."""
+"""The command line before clumsy and hostile users: one sentence, the right exit code, the other cases still done."""
 
 import json
 import os
@@ -46,17 +46,17 @@ Say = Callable[..., Said]
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Say]:
-    """Run a command in this process, in a folder of its own."""
+def say(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Say]:
+    """Run a command in this process, in a folder of its own; what C libraries print past Python is heard too."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.chdir(tmp_path)
 
     def run(*words: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["halescan", *map(str, words)])
-        capsys.readouterr()
+        capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        return Said(int(ended.value.code or 0), *capsys.readouterr())
+        return Said(int(ended.value.code or 0), *capfd.readouterr())
 
     yield run
     signal.signal(signal.SIGTERM, before)
@@ -228,7 +228,7 @@ def _no_text_name(folder: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_bad_scan_costs_one_sentence_and_the_other_is_done(
-    say: Say, atlas: Path, mixed: Path, capfd: pytest.CaptureFixture[str], spoil: Callable[[Path], None]
+    say: Say, atlas: Path, mixed: Path, spoil: Callable[[Path], None]
 ) -> None:
     spoil(mixed)
     said = examine(say, atlas, mixed)
@@ -239,7 +239,7 @@ def test_a_bad_scan_costs_one_sentence_and_the_other_is_done(
     assert "Problem(" not in lines[0]
     assert "1 case in out" in said.out
     assert not any(word in said.out + said.err for word in PERSON)
-    assert capfd.readouterr().err == ""  # nothing printed past Python either
+    assert all(line.startswith("examining: ") for line in said.err.splitlines())
 
 
 @pytest.mark.parametrize("content", [{}, {"readme.txt": "hello"}])
@@ -263,7 +263,8 @@ def test_colour_size_and_modality_that_the_model_does_not_know_are_told_in_the_r
     assert examine(say, atlas, tmp_path / "mr.dcm").code == 0
     records = [json.loads(path.read_text()) for path in Path("out").glob("*/case.json")]
     keys = [{note["key"] for note in (*record["notes"], *record["scans"][0]["notes"])} for record in records]
-    assert all("unlike-training" in found for found in keys) or all(any("unlike" in key for key in k) for k in keys)
+    assert len(keys) == 2
+    assert all("unlike-training" in found for found in keys)
     assert any("colour-to-grey" in found for found in keys)
     assert any("other-modality" in found for found in keys)
 
@@ -433,10 +434,7 @@ def test_a_full_disk_leaves_nothing_half_written(
     (small_disk / "filling").write_bytes(bytes(40_000))
     assert "No space left" in say("train", phantoms.healthy, *QUICK, "--out", small_disk / "m").sentence
     assert not (small_disk / "m").exists()
-    with pytest.raises(OSError), (small_disk / "filling").open("ab", buffering=0) as file:
-        while file.write(bytes(4096)) == 4096:
-            pass
-        raise OSError
+    subprocess.run(["dd", "if=/dev/zero", f"of={small_disk / 'rest'}", "bs=1k"], capture_output=True, check=False)
     assert "No space left" in say("recalibrate", atlas, test_set / "healthy", "--out", small_disk / "m").sentence
     assert say("evaluate", atlas, test_set, "--out", small_disk / "e").code == 2
     assert say("demo", "--out", small_disk / "d").code == 2
@@ -462,7 +460,7 @@ def test_a_read_only_disk_is_named_before_the_work_where_it_can_be(
 
 @pytest.fixture(scope="session")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """More than a hundred new scans: thirty, each under four names as files of other formats would be."""
+    """More than a hundred small scans."""
     folder = tmp_path_factory.mktemp("crowd") / "scans"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -492,7 +490,14 @@ def interrupted(process: subprocess.Popen[str], *, after: str, seconds: float = 
 
 
 def living(group: int) -> list[str]:
-    """Processes of a group that are still there."""
+    """Processes of a group that are still there after a moment (multiprocessing's own tracker ends last)."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until and _members(group):
+        time.sleep(0.05)
+    return _members(group)
+
+
+def _members(group: int) -> list[str]:
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -507,13 +512,13 @@ def living(group: int) -> list[str]:
 def test_ctrl_c_in_train_keeps_a_checkpoint_and_resume_goes_on(tmp_path: Path) -> None:
     folders = write_cohort(tmp_path / "cohort", healthy=6, unseen=0, lesions=0)
     words = ["train", folders.healthy, "--profile", "lung-ct", "--set", "profile.size=[64,64]", "--out", tmp_path / "m"]
-    words += ["--detector", "denoising-autoencoder", "--set", "detector.steps=60", "--set", "detector.batch_size=2"]
-    said = interrupted(started(*words), after="denoising-autoencoder: 1/60")
+    words += ["--detector", "denoising-autoencoder", "--set", "detector.steps=20", "--set", "detector.batch_size=2"]
+    said = interrupted(started(*words), after="denoising-autoencoder: 1/20")
     assert said.code == 130
     assert "--resume" in said.sentence
     assert not (tmp_path / "m").exists()
     again = started(*words, "--resume")
-    out, err = again.communicate(timeout=60)
+    _, err = again.communicate(timeout=60)
     assert again.returncode == 0, err
     assert (tmp_path / "m" / "model.json").exists()
     assert not (tmp_path / "m.partial").exists()

@@ -249,6 +249,7 @@ class ScanResult:
         mask: Where the profile looked, shape of the scan.
         score: Strangeness of this scan.
         findings: Strangest first.
+        weaker: Number of further regions, as strange as places in many a healthy case, that are not listed.
         shown: `(c, *grid)` the image as the detector saw it (slice `key_slice` of a volume), values mostly in [0, 1].
         reconstruction: As `shown`, from methods that reconstruct.
         neighbours: Thumbnails `(h, w)` or `(h, w, 3)` uint8 of the nearest remembered healthy examples.
@@ -262,6 +263,7 @@ class ScanResult:
     mask: np.ndarray | None
     score: float
     findings: tuple[Finding, ...] = ()
+    weaker: int = 0
     shown: np.ndarray | None = None
     reconstruction: np.ndarray | None = None
     neighbours: tuple[np.ndarray, ...] = ()

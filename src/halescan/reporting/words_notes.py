@@ -178,7 +178,7 @@ NOTES: dict[str, tuple[str, str]] = {
         "Cette méthode ne donne pas de localisation : il n’y a ni carte ni région entourée.",
     ),
     "more-findings": (
-        "Weaker regions that are not listed: {count}.",
-        "Régions plus faibles non listées : {count}.",
+        "Regions as strange as places in at least a quarter of healthy cases, not listed: {count}.",
+        "Régions aussi inhabituelles que dans au moins un quart des cas sains, non listées : {count}.",
     ),
 }

@@ -14,7 +14,7 @@ from halescan.reporting.words import language
 from halescan.synthesis.cohort import write_cohort
 from halescan.training.run import Progress, say_nothing
 from halescan.workflows.cases import cases_of
-from halescan.workflows.examine import examine, new_scans
+from halescan.workflows.examine import examine, new_scans, regions
 from halescan.workflows.train import train
 
 HEALTHY_SLICES, HEALTHY_VOLUMES = 160, 48
@@ -104,5 +104,4 @@ def _found(record: dict[str, Any]) -> str:
     said = {"above": "above the threshold", "not-above": "no deviation above the threshold"}
     p_value = verdict["p_value"]
     p_text = "" if p_value is None else f", p {'≤' if verdict['p_value_is_bound'] else '='} {p_value:.3f}"
-    count = sum(len(scan["findings"]) for scan in record["scans"])
-    return f"{said.get(verdict['decision'], 'decision withheld')}{p_text}, {count} finding{'s' * (count != 1)}"
+    return f"{said.get(verdict['decision'], 'decision withheld')}{p_text}; {regions(record)}"

@@ -260,8 +260,14 @@ def _line(record: dict[str, Any]) -> str:
     p_value = verdict["p_value"]
     said = "p not available" if p_value is None else f"p {'≤' if verdict['p_value_is_bound'] else '='} {p_value:.3g}"
     decision = DECISIONS.get(verdict["decision"], "decision withheld")
-    count = sum(len(scan["findings"]) for scan in record["scans"])
-    return f"{record['case']}  score {verdict['score']:.4g}  {said}  {decision}  {count} finding{'s' * (count != 1)}"
+    return f"{record['case']}  score {verdict['score']:.4g}  {said}  {decision}  {regions(record)}"
+
+
+def regions(record: dict[str, Any]) -> str:
+    """How many regions were found, and how many of them lie above the threshold on their own."""
+    found = [finding for scan in record["scans"] for finding in scan["findings"]]
+    above = sum(finding["above"] is True for finding in found)
+    return f"{len(found)} region{'s' * (len(found) != 1)}" + (f", {above} above the threshold" if found else "")
 
 
 def _features(differences: Sequence[Difference]) -> str:

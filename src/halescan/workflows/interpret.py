@@ -15,6 +15,8 @@ from halescan.workflows.healthy import embedding
 from halescan.workflows.measure import TOGETHER, Measured
 from halescan.workflows.model import Model
 
+COMMON = 0.25  # a place as strange as in a quarter of healthy cases is counted, not shown
+
 
 @dataclass(frozen=True, eq=False)
 class Read:
@@ -81,7 +83,7 @@ def case_result(model: Model, scans: Sequence[Read], *, false_alarms: float) -> 
         scans=results,
         verdict=calibration.verdict(score, false_alarms, level=level),
         model=model.facts,
-        notes=_case_notes(model, scans, calibration),
+        notes=(*_case_notes(model, scans, calibration), *_weaker(results)),
     )
 
 
@@ -135,18 +137,20 @@ def _scan_result(model: Model, read: Read, calibration: Calibration | None, fals
     if strangeness is not None and model.healthy.tail is not None:
         tail = np.where(mask, model.healthy.tail.log_tail(strangeness), 0).astype(np.float32)
     findings = () if strangeness is None else _findings(model, scan, strangeness, mask, calibration, false_alarms)
+    kept = tuple(finding for finding in findings if finding.p_value is None or finding.p_value <= COMMON)
     return ScanResult(
         scan=scan,
         map=strangeness,
         tail=tail,
         mask=mask,
         score=float(read.scores[0]) if sliced is None else sliced.score,
-        findings=findings,
+        findings=kept,
+        weaker=len(findings) - len(kept),
         shown=read.images[key].image,
         reconstruction=_of_image([found.reconstruction for found in read.measured], key),
         neighbours=_neighbours(model, _of_image([found.neighbours for found in read.measured], key)),
         slice_scores=None if sliced is None else sliced.slice_scores,
-        key_slice=_key_slice(scan, findings, sliced.key_slice if sliced else None),
+        key_slice=_key_slice(scan, kept, sliced.key_slice if sliced else None),
     )
 
 
@@ -211,6 +215,12 @@ def _case_notes(model: Model, scans: Sequence[Read], calibration: Calibration) -
     for note in _model_notes(model, scans, calibration):
         notes.setdefault(note.key, note)
     return tuple(notes.values())
+
+
+def _weaker(results: Sequence[ScanResult]) -> Iterator[Note]:
+    count = sum(result.weaker for result in results)
+    if count:
+        yield Note("more-findings", {"count": count})
 
 
 def _model_notes(model: Model, scans: Sequence[Read], calibration: Calibration) -> Iterator[Note]:
