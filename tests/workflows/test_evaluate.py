@@ -60,3 +60,4 @@ def test_an_evaluation_in_the_way_is_never_replaced_unasked(
 ) -> None:
     with pytest.raises(OutputError, match="--overwrite"):
         evaluate(model_folder, test_set, out=evaluated)
+    assert evaluate(model_folder, test_set, out=evaluated, false_alarms=0.1).record["n"]["healthy"] == 12

@@ -74,7 +74,8 @@ def test_one_healthy_scan_gives_scores_without_p_values(phantoms: PhantomFolders
 def test_a_model_in_the_way_is_never_replaced_unasked(phantoms: PhantomFolders, model_folder: Path) -> None:
     before = (model_folder / "model.json").read_bytes()
     with pytest.raises(OutputError, match="--overwrite"):
-        train(phantoms.healthy, out=model_folder, **ATLAS)
+        train(phantoms.healthy, out=model_folder, seed=9, **ATLAS)
+    assert train(phantoms.healthy, out=model_folder, **ATLAS).folder == model_folder
     assert (model_folder / "model.json").read_bytes() == before
 
 
@@ -94,6 +95,9 @@ def test_a_bad_file_among_good_ones_is_named_and_left_out(phantoms: PhantomFolde
 
 
 def test_an_unknown_setting_names_those_there_are(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    for value, match in (("abc", "blur_px cannot be 'abc'"), (float("nan"), "blur_px")):
+        with pytest.raises(SettingError, match=match):
+            train(phantoms.healthy, out=tmp_path / "m", **{**ATLAS, "detector_settings": {"blur_px": value}})
     with pytest.raises(SettingError, match="its settings are"):
         train(phantoms.healthy, out=tmp_path / "m", **{**ATLAS, "detector_settings": {"nonsense": 1}})
 
@@ -104,7 +108,7 @@ def test_interrupted_and_resumed_training_equals_the_uninterrupted_one(
     whole = train(phantoms.healthy, out=tmp_path / "whole", **LEARNED)
 
     def stop(progress: Progress) -> None:
-        if progress.loss is not None and 60 <= progress.done < progress.total:
+        if progress.loss is not None and 100 <= progress.done < progress.total:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

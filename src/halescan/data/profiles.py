@@ -52,7 +52,7 @@ class Profile(BaseModel):
         look_next: Keys of `reporting.words` for what a reader might look at next.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1)
     title: str

@@ -59,6 +59,8 @@ class PaDiM(Detector):
         epsilon: float = 0.01,
         encoder_steps: int = 300,
     ) -> None:
+        if not levels:
+            raise SettingError("levels must name at least one level of the backbone; (6, 10, 13) is usual")
         if shrinkage not in ("oas", "none"):
             raise SettingError(f'shrinkage must be "oas" or "none", got {shrinkage!r}')
         if not epsilon > 0:

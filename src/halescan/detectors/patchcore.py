@@ -86,6 +86,8 @@ class PatchCore(Detector):
         memory_mb: float = 64.0,
         encoder_steps: int = 300,
     ) -> None:
+        if not levels:
+            raise SettingError("levels must name at least one level of the backbone; (6, 10, 13) is usual")
         if neighbourhood is not None and neighbourhood < 0:
             raise SettingError(f"neighbourhood must be 0 or more grid steps, or none for one bank, got {neighbourhood}")
         if neighbours < 1 or (coreset is not None and coreset < 1):

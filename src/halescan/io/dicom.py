@@ -40,12 +40,13 @@ class _Header:
 
 
 def sources(paths: Sequence[Path]) -> Found:
-    """Sort files into series by SeriesInstanceUID within their study.
+    """Sort files into series by folder and SeriesInstanceUID within their study.
 
+    A series is looked for in one folder: slices that somebody sorted into two (healthy and not, say) are two scans.
     Slices that say where they lie are stacked; a file without a position (an X-ray, an ultrasound still) or with many
     frames is a source of its own, also within a series.
     """
-    stacks: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    stacks: dict[tuple[Path, str, str], list[Path]] = defaultdict(list)
     alone: list[Source] = []
     problems: list[Problem] = []
     for path in paths:
@@ -55,10 +56,10 @@ def sources(paths: Sequence[Path]) -> Found:
             problems.append(Problem(path, str(error)))
             continue
         if header.stackable:
-            stacks[header.study, header.series].append(path)
+            stacks[path.parent, header.study, header.series].append(path)
         else:
             alone.append(Source(path, "dicom", (path,), series=header.series or None))
-    return Found((*(_stacked(series, files) for (_, series), files in stacks.items()), *alone), tuple(problems))
+    return Found((*(_stacked(series, files) for (_, _, series), files in stacks.items()), *alone), tuple(problems))
 
 
 def read(source: Source) -> Scan:

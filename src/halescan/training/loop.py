@@ -54,9 +54,10 @@ def learn(
             )
             losses = _one_step(lesson, to_tensors(images.take(where.tolist()), fabric.device), fabric=fabric)
             lesson.note(losses)
-            if lesson.step % settings.epoch_steps == 0 or lesson.step == settings.steps:
+            closing = lesson.step % settings.epoch_steps == 0 or lesson.step == settings.steps
+            if closing:
                 lesson.close_epoch(None if check is None else _check_loss(lesson, check, fabric=fabric))
-            if time.monotonic() - spoken > PAUSE_S or lesson.step == settings.steps:
+            if closing or time.monotonic() - spoken > PAUSE_S:
                 spoken = time.monotonic()
                 left = _seconds_left(spoken - begun, done=lesson.step - first, to_do=settings.steps - lesson.step)
                 run.listen(Progress(stage, lesson.step, settings.steps, losses["loss"], left))

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from halescan.errors import SettingError
 
+MOST_STEPS = 100_000_000  # more is a slip of the keyboard
+
 
 @dataclass(frozen=True, eq=False)
 class Tensors:
@@ -74,7 +76,12 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_size, self.epoch_steps, self.check_images) < 1:
-            raise SettingError(f"steps, batch_size, epoch_steps and check_images must be 1 or more, got {self}")
+            raise SettingError(
+                f"steps, batch_size, epoch_steps and check_images must be 1 or more, got {self.steps}, "
+                f"{self.batch_size}, {self.epoch_steps} and {self.check_images}"
+            )
+        if self.steps > MOST_STEPS:
+            raise SettingError(f"steps must lie in [1, {MOST_STEPS}], got {self.steps}; 1000 is usual on a CPU")
         if not 0 < self.learning_rate < 10:
             raise SettingError(f"learning_rate must lie in (0, 10), got {self.learning_rate}; 0.001 is usual")
         if self.curve not in ("constant", "cosine", "one-cycle"):

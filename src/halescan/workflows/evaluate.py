@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from halescan.workflows.healthy import embedding
 from halescan.workflows.interpret import Read, measure_scans, place_back, together
 from halescan.workflows.model import Model, load_model
 from halescan.workflows.shift import LEAST
+from halescan.workflows.train import cohort_fingerprint, digest
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,14 @@ def evaluate(
 
     Raises:
         TableError: if no scan has a label.
-        OutputError: if `out` holds an evaluation and `overwrite` is not set.
+        OutputError: if `out` holds another evaluation and `overwrite` is not set.
     """
     out = Path(out)
-    if (out / "metrics.json").exists() and not overwrite:
-        raise OutputError(f"{out} holds an evaluation; choose another --out, or --overwrite to replace it")
     judge = load_model(model, device=device)
     cohort = _labelled(Path(test), table, split)
+    request = digest([judge.facts.fingerprint, false_alarms, seed, cohort_fingerprint(cohort)])
+    if (out / "metrics.json").exists() and not overwrite:
+        return _done_already(out, request, cohort)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -117,8 +120,20 @@ def evaluate(
     if not rows.items:
         raise TableError(f"{test}: none of {len(cohort)} scans could be read: {rows.problems[0]}")
     record = _record(judge, rows, tally, false_alarms, seed)
+    record["about"]["request_sha256"] = request
     _write(out, record, rows)
     return Evaluation(out, record, (*(str(p) for p in cohort.problems), *rows.problems))
+
+
+def _done_already(out: Path, request: str, cohort: Cohort) -> Evaluation:
+    """The evaluation of the same request, which need not be done twice."""
+    try:
+        record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+        if record["about"]["request_sha256"] == request:
+            return Evaluation(out, record, tuple(str(problem) for problem in cohort.problems))
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise OutputError(f"{out} holds another evaluation; choose another --out, or --overwrite to replace it")
 
 
 def _labelled(test: Path, table: Path | None, split: str | None) -> Cohort:

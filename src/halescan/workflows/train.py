@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from halescan import __version__
 from halescan.data.dataset import CohortImages
@@ -18,7 +19,7 @@ from halescan.data.profiles import Profile, load_profile
 from halescan.data.split import Parts, split_parts
 from halescan.data.table import Cohort
 from halescan.detectors import Detector, find_detector
-from halescan.errors import OutputError, SettingError
+from halescan.errors import ModelError, OutputError, SettingError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.scoring.maps import PlaceStatistics
 from halescan.training.picture import draw_history
@@ -26,8 +27,9 @@ from halescan.training.run import Progress, Run, say_nothing
 from halescan.workflows.calibrate import Pair, calibrate, chunks
 from halescan.workflows.healthy import Healthy, healthy_cohort, prepared, remarks
 from halescan.workflows.measure import Measure
-from halescan.workflows.model import Model, packages
+from halescan.workflows.model import Model, load_model, packages
 
+FINITE = ConfigDict(allow_inf_nan=False)
 log = logging.getLogger("halescan")
 
 
@@ -67,23 +69,24 @@ def train(
     Raises:
         TrainingError: if there is no healthy scan to learn from.
         ScanError: if no scan could be prepared.
-        OutputError: if `out` exists and `overwrite` is not set.
+        OutputError: if `out` holds anything but the model of this very request, and `overwrite` is not set.
     """
     out = Path(out)
     recipe = load_profile(profile, profile_settings)
     learner = new_detector(recipe, detector, size, detector_settings)
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists; choose another --out, or --overwrite to replace it")
     learner.check_run(Run(seed, device, weights=weights))
     cohort = healthy_cohort(Path(healthy), table, split)
-    work = _work_folder(out, request(recipe, learner, cohort, seed), resume)
+    wanted = request(recipe, learner, cohort, seed)
+    if out.exists() and not overwrite:
+        return _done_already(out, wanted, device)
+    work = _work_folder(out, wanted, resume)
     images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
     parts = split_parts(np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=_choosing(learner, recipe))
     run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
     learned = _learn(learner, images, parts, run)
     place = place_statistics(learned, recipe, images, parts.learn, parts.choose)
     healthy_facts = _calibrated(learned, recipe, place, images, parts, cohort, run)
-    record = _record(learned, recipe, cohort, images, parts, seed)
+    record = {**_record(learned, recipe, cohort, images, parts, seed), "request_sha256": digest(wanted)}
     mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
     model = Model(record, learned, recipe, place, mean, healthy_facts)
     saved = model.save(out, beside=_history(work), overwrite=overwrite)
@@ -106,10 +109,21 @@ def new_detector(
     unknown = sorted(set(settings or {}) - set(known))
     if unknown:
         raise SettingError(f"{kind.name} has no setting {', '.join(unknown)}; its settings are {', '.join(known)}")
-    try:
-        return kind.preset(size, **{**own, **(settings or {})})
-    except TypeError as error:
-        raise SettingError(f"{kind.name}: a setting has the wrong type ({error}); the defaults are {known}") from error
+    return kind.preset(size, **_typed(kind, {**own, **(settings or {})}))
+
+
+def _typed(kind: type[Detector], settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings as the constructor's annotations want them: a list becomes a tuple of whole numbers, and so on."""
+    wanted = get_type_hints(kind.__init__)
+    typed = {}
+    for name, value in settings.items():
+        try:
+            typed[name] = TypeAdapter(wanted.get(name, Any), config=FINITE).validate_python(value)
+        except ValidationError as error:
+            why = error.errors(include_url=False)[0]["msg"]
+            usual = kind().settings.get(name)
+            raise SettingError(f"{kind.name}: {name} cannot be {value!r} ({why}); {usual!r} is usual") from error
+    return typed
 
 
 def request(recipe: Profile, detector: Detector, cohort: Cohort, seed: int) -> dict[str, Any]:
@@ -130,6 +144,24 @@ def cohort_fingerprint(cohort: Cohort) -> str:
         for file in item.source.files:
             digest.update(f"{file.name}:{file.stat().st_size}:{item.source.index}\n".encode())
     return digest.hexdigest()
+
+
+def digest(wanted: Any) -> str:
+    """SHA-256 of a request."""
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+
+
+def _done_already(out: Path, wanted: dict[str, Any], device: str) -> Model:
+    """The model of the same request, which need not be trained twice."""
+    try:
+        model = load_model(out, device=device)
+        if model.record.get("request_sha256") == digest(wanted):
+            return model
+    except ModelError:
+        pass
+    raise OutputError(
+        f"{out} exists and was not made by this request; choose another --out, or --overwrite to replace it"
+    )
 
 
 def _work_folder(out: Path, wanted: dict[str, Any], resume: bool) -> Path:
