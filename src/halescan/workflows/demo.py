@@ -53,16 +53,8 @@ def demo(
     listen(Progress("making phantoms", 0, healthy + UNSEEN))
     write_cohort(out / "phantoms", healthy=healthy, unseen=UNSEEN, lesions=WITH_LESIONS, dims=dims, seed=seed)
     listen(Progress("making phantoms", healthy + UNSEEN, healthy + UNSEEN))
-    changes = {"dims": 3, "size": [32, 64, 64]} if volumes else {"size": [128, 128]}
     model = train(
-        out / "phantoms" / "healthy",
-        profile="lung-ct",
-        profile_settings={**changes, "pooling": "top"},  # the planted lesions are focal
-        detector="autoencoder",
-        detector_settings={"steps": 200, "batch_size": 4} if volumes else {"steps": 500},
-        out=out / "model",
-        seed=seed,
-        listen=listen,
+        out / "phantoms" / "healthy", profile="lung-ct", out=out / "model", seed=seed, listen=listen, **_recipe(volumes)
     )
     done = examine(model, out / "phantoms" / "new", out=out / "reports", lang=lang, listen=listen)
     lines = [
@@ -74,6 +66,18 @@ def demo(
         f"all of it in {out}, made in {monotonic() - begun:.0f} s",
     ]
     return Shown(out, tuple(lines))
+
+
+def _recipe(volumes: bool) -> dict[str, Any]:
+    """Quick recipes for phantoms, whose planted lesions are focal: a nodule fills a thousandth of a volume."""
+    if volumes:
+        places = {"dims": 3, "size": [32, 64, 64], "pooling": "top", "top_share": 0.001}
+        return {"detector": "healthy-atlas", "profile_settings": places}
+    return {
+        "detector": "autoencoder",
+        "detector_settings": {"steps": 500},
+        "profile_settings": {"size": [128, 128], "pooling": "top"},
+    }
 
 
 def _clear(out: Path, overwrite: bool) -> None:
