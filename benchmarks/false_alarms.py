@@ -72,7 +72,7 @@ def real(name: str, profile: str) -> dict[str, Any]:
         for seed in range(models):
             rng = np.random.default_rng([seed, 7])
             learn, rest = halves(units, rng)
-            measure = learned(recipe, images, learn, seed, Path(folder))
+            measure = learned(recipe, images, learn, seed, Path(folder), units)
             scores = scores_of(measure, images, rest)
             for _ in range(DRAWS // models):
                 one, two = halves(units[rest], rng)
@@ -84,11 +84,13 @@ def real(name: str, profile: str) -> dict[str, Any]:
     return {"train": summary(rows), "recalibrated on half of test/healthy": summary(after)}
 
 
-def learned(recipe: Any, images: CohortImages, learn: np.ndarray, seed: int, folder: Path) -> Measure:
+def learned(
+    recipe: Any, images: CohortImages, learn: np.ndarray, seed: int, folder: Path, units: np.ndarray
+) -> Measure:
     """The profile's detector, learned from these images."""
     run = Run(seed, weights=WEIGHTS, folder=folder / f"run-{seed}")
     detector = new_detector(recipe, None).fit(images.subset(learn), run=run)
-    return Measure(detector, recipe, place_statistics(detector, recipe, images, learn, learn[:0]))
+    return Measure(detector, recipe, place_statistics(detector, recipe, images, learn, learn[:0], units))
 
 
 def scores_of(measure: Measure, images: CohortImages, where: np.ndarray) -> np.ndarray:

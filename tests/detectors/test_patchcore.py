@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
+from halescan.detectors import patchcore
 from halescan.detectors.features import as_places
 from halescan.detectors.patchcore import PatchCore
 from halescan.errors import NotFitted, SettingError, WeightsError
@@ -226,3 +227,22 @@ def test_leaving_out_needs_a_detector_that_has_just_learned(here: PatchCore) -> 
     again = PatchCore(**TINY).restore(here.state())
     with pytest.raises(NotFitted, match="right after fit"):
         next(again.left_out(Stack(healthy(2, grid=GRID))))
+
+
+def test_only_remembered_thumbnails_are_named_as_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patchcore, "MOST_EXAMPLES", 3)
+    detector = learn(8)
+    neighbours = detector.score(healthy(5, grid=GRID, seed=3)).neighbours
+    assert len(detector.examples) == 3
+    assert neighbours is not None
+    assert neighbours.max() < 3
+
+
+def test_all_images_of_a_patient_are_left_out_together() -> None:
+    twins = np.repeat(healthy(6, grid=GRID), 2, axis=0)
+    images, patients = Stack(twins), np.repeat(np.arange(6), 2)
+    detector = PatchCore(**TINY).fit(images, run=run())
+    apart = np.concatenate([maps for _, maps in detector.left_out(images)])
+    together = np.concatenate([maps for _, maps in detector.left_out(images, groups=patients)])
+    assert len(apart) == len(together) == 12
+    assert together.mean() > 2 * apart.mean()  # a twin left behind makes the other one look remembered

@@ -91,7 +91,8 @@ def test_a_bad_file_among_good_ones_is_named_and_left_out(phantoms: PhantomFolde
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     model = train(folder, out=tmp_path / "model", **ATLAS)
     assert model.record["training_set"]["images"] == 6
-    assert any("broken.png" in note for note in model.record["training_set"]["notes"])
+    assert any("broken.png" in problem for problem in model.problems)
+    assert "broken" not in (tmp_path / "model" / "model.json").read_text()
 
 
 def test_an_unknown_setting_names_those_there_are(phantoms: PhantomFolders, tmp_path: Path) -> None:
@@ -117,6 +118,22 @@ def test_interrupted_and_resumed_training_equals_the_uninterrupted_one(
     resumed = train(phantoms.healthy, out=tmp_path / "cut", resume=True, **LEARNED)
     for name, value in whole.detector.state().items():
         np.testing.assert_allclose(resumed.detector.state()[name], value, atol=1e-5)
+
+
+def test_corrected_patient_ids_are_another_request(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    rows = sorted(path.name for path in phantoms.healthy.iterdir())
+
+    def table(patients: list[str]) -> Path:
+        path = phantoms.healthy.parent / "table.csv"
+        path.write_text("file,patient\n" + "".join(f"healthy/{f},{p}\n" for f, p in zip(rows, patients, strict=True)))
+        return path
+
+    try:
+        train(phantoms.healthy, out=tmp_path / "m", table=table([f"p{n}" for n in range(44)]), **ATLAS)
+        with pytest.raises(OutputError, match="not made by this request"):
+            train(phantoms.healthy, out=tmp_path / "m", table=table([f"p{n // 2}" for n in range(44)]), **ATLAS)
+    finally:
+        (phantoms.healthy.parent / "table.csv").unlink(missing_ok=True)
 
 
 def test_resuming_with_other_settings_is_refused(phantoms: PhantomFolders, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def scan_facts(scan: Scan, grey: np.ndarray, mask: np.ndarray) -> dict[str, floa
         facts["spacing_mm"] = float(np.sqrt(scan.spacing_mm[-2] * scan.spacing_mm[-1]))
         if scan.dims == 3:
             facts["slice_spacing_mm"] = float(scan.spacing_mm[0])
+    facts["spacing"] = "unknown" if scan.spacing_mm is None else "known"
     if scan.modality:
         facts["modality"] = scan.modality
     facts |= {name: str(scan.header[name]) for name in _WORDS if scan.header.get(name)}

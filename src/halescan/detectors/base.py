@@ -62,7 +62,7 @@ class Detector(ABC):
 
         Args:
             normal: The healthy cohort, or a small array of it.
-            check: Healthy images kept apart, to watch the loss and choose the epoch.
+            check: Healthy images kept apart, to watch the loss.
             labels: `(n,)` for the methods that need abnormal examples; refused by the others.
             run: Seed, device, folder and listener; the defaults keep nothing.
 
@@ -81,14 +81,18 @@ class Detector(ABC):
         self.learned_shape = tuple(shape)
         return self
 
-    def check_run(self, run: Run) -> None:
+    def check_run(self, run: Run) -> str:
         """Refuse now what `fit` would refuse after reading every scan: a device or weights that cannot be used.
+
+        Returns:
+            What the result will depend on beside settings and images: the backbone's checksum, or nothing.
 
         Raises:
             SettingError: if there is no such device.
             WeightsError: if a backbone's weights are damaged.
         """
         find_device(run.device)
+        return ""
 
     def score(self, batch: Batch | np.ndarray) -> Scores:
         """Strangeness of images `(n, c, *grid)`; see `Scores`.
@@ -107,14 +111,17 @@ class Detector(ABC):
             )
         return self._measure(whole)
 
-    def left_out(self, normal: Images, *, most: int = 200) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Maps of images just learned from, each made as if it had not been: what healthy maps look like.
+    def left_out(
+        self, normal: Images, *, groups: np.ndarray | None = None, most: int = 200
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Maps of images just learned from, each made as if none of its group had been: what healthy maps look like.
 
         Only methods that say `leaves_out` can, and only right after `fit` with the same images.
 
         Args:
             normal: The images given to `fit`.
-            most: At most so many images.
+            groups: `(n,)` what is left out together: the images of one patient; None: each by itself.
+            most: About so many images at most.
 
         Yields:
             Places `(k,)` in `normal`, and their maps `(k, *coarse)`.

@@ -1,5 +1,6 @@
 """Encoders: the network a feature method looks with, found on this machine or else trained on the healthy scans."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -48,14 +49,14 @@ def choose_backbone(
     return own.cut(max(stand_ins)), "own", stand_ins
 
 
-def check_backbone(name: str, run: Run) -> None:
-    """Refuse damaged weights before anything else is done.
+def check_backbone(name: str, run: Run) -> str:
+    """Refuse damaged weights before anything else is done; gives what tells this backbone from others, or "own".
 
     Raises:
         WeightsError: if weights are there and differ from their checksum.
     """
-    if name != "own":
-        backbones.find_backbone(name, run.weights)
+    found = None if name == "own" else backbones.find_backbone(name, run.weights)
+    return "own" if found is None else json.dumps(found.origin, sort_keys=True, default=str)
 
 
 def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int = 8) -> Backbone:

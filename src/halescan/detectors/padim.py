@@ -84,10 +84,10 @@ class PaDiM(Detector):
             self._gaussians.to(find_device(device))
         return self
 
-    def check_run(self, run: Run) -> None:
-        """Refuse a device or damaged weights before any scan is read."""
+    def check_run(self, run: Run) -> str:
+        """Refuse a device or damaged weights before any scan is read; gives the backbone's origin."""
         super().check_run(run)
-        check_backbone(self.backbone, run)
+        return check_backbone(self.backbone, run)
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         if len(normal) < 2:

@@ -110,19 +110,24 @@ class PatchCore(Detector):
         """ "weights" or "own": where the backbone came from; None before `fit`."""
         return None if self._space is None else self._space.origin
 
-    def left_out(self, normal: Images, *, most: int = 200) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Maps of remembered images, each compared with a bank that has lost a fifth of the images, itself too."""
+    def left_out(
+        self, normal: Images, *, groups: np.ndarray | None = None, most: int = 200
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Maps of remembered images, each compared with a bank that has lost a fifth of the groups, its own too."""
         bank = self._bank
         if bank is None or not len(self._learned):
             raise NotFitted(f"{self.name} can leave an image out only right after fit")
         images = np.unique(self._learned)
-        for fold in (images[start::FOLDS] for start in range(min(FOLDS, len(images)))):
-            rest = torch.from_numpy(np.flatnonzero(~np.isin(self._learned, fold))).to(bank.patches.device)
+        group_of = np.arange(len(normal)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        known = np.unique(group_of[images])
+        keep = known[:: max(1, -(-len(images) // most))]  # whole groups, so that a volume's slices stay together
+        for gone in (known[start::FOLDS] for start in range(min(FOLDS, len(known)))):
+            rest = torch.from_numpy(np.flatnonzero(~np.isin(group_of[self._learned], gone))).to(bank.patches.device)
+            some = images[np.isin(group_of[images], np.intersect1d(gone, keep))]
             if not len(rest):
                 continue
             part = bank.patches.index_select(bank.patches.ndim - 2, rest)
             smaller = self._as_bank(part, bank.grid if isinstance(bank, BankByPlace) else (0, 0))
-            some = fold[:: max(1, -(-len(images) // most))]
             for start in range(0, len(some), AT_ONCE):
                 where = some[start : start + AT_ONCE]
                 described = self._ready().describe(as_tensor(normal.take(where.tolist()).images))
@@ -138,10 +143,10 @@ class PatchCore(Detector):
             self._bank = self._as_bank(self._bank.patches.to(find_device(device)), grid)
         return self
 
-    def check_run(self, run: Run) -> None:
-        """Refuse a device or damaged weights before any scan is read."""
+    def check_run(self, run: Run) -> str:
+        """Refuse a device or damaged weights before any scan is read; gives the backbone's origin."""
         super().check_run(run)
-        check_backbone(self.backbone, run)
+        return check_backbone(self.backbone, run)
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         space = FeatureSpace.learn(
@@ -179,7 +184,8 @@ class PatchCore(Detector):
             done += len(images)
             examples.append(_thumbnails(images[: max(0, MOST_EXAMPLES - done + len(images))]))
         self.examples = np.concatenate(examples)
-        self._sources = np.tile(np.arange(count, dtype=np.int32), views)
+        shown = np.arange(count, dtype=np.int32)
+        self._sources = np.tile(np.where(shown < len(self.examples), shown, -1), views).astype(np.int32)
         self._learned = np.tile(chosen, views)
         self._bank = self._as_bank(patches.flatten(1, 2).float().to(self._device), grid)
 

@@ -260,6 +260,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "feature-mask_share": ("share of the picture that is looked at", "part de l’image examinée"),
     "feature-spacing_mm": ("pixel spacing", "espacement des pixels"),
     "feature-slice_spacing_mm": ("slice spacing", "espacement des coupes"),
+    "feature-spacing": ("whether spacing is known", "connaissance de l’espacement"),
     "feature-embedding": ("overall look", "aspect général"),
     "feature-modality": ("modality", "modalité"),
     "feature-Manufacturer": ("manufacturer", "fabricant"),

@@ -46,20 +46,23 @@ def calibrate(
     profile = pairs[0][0].profile
     scores = cases.pooled(seen.scores, *profile.slice_pooling)
     units, unit = unit_numbers(cohort, items)
+    by_slice = bool(np.mean(images.slice_of[where] >= 0) > 0.5)
     rows = images.rows
-    facts = [rows[int(where[members[0]])].facts for members in cases.members]
+    # One witness a unit: what several scans of one patient share would else look like a site of its own.
+    witnesses = [cases.members[int(case)] for case in np.unique(units[cases.first], return_index=True)[1]]
+    facts = [rows[int(where[members[0]])].facts for members in witnesses]
     return Healthy(
         calibration=Calibration(
             scores=scores,
             groups=units[cases.first],
             peaks=cases.largest(seen.peaks) if seen.peaks else None,
-            level="volume" if cases.many else "image",
-            unit=unit,
+            level="volume" if by_slice else "image",
+            unit="case" if by_slice and unit == "image" else unit,
             guarantee=guarantee,
         ),
         tail=tail,
-        reference=Reference.fit(facts, np.stack([_embedding(images, where[members]) for members in cases.members])),
-        rule=QuantileRule().fit(np.asarray(seen.errors), unit=seen.error_unit),
+        reference=Reference.fit(facts, np.stack([_embedding(images, where[members]) for members in witnesses])),
+        rule=QuantileRule().fit(cases.mean(seen.errors), unit=seen.error_unit),
         trivial=tuple(_trivial_rows(images, cohort, where[:MOST_TRIVIAL])),
     )
 
@@ -116,7 +119,7 @@ class _Seen:
             self.errors += (found.scores if found.errors is None else found.errors).tolist()
             if found.maps is not None and found.peaks is not None:
                 self.peaks += found.peaks.tolist()
-                yield found.maps, found.masks
+                yield from zip(found.maps, found.masks, strict=True)
 
 
 def _tail(maps: Iterator[tuple[np.ndarray, np.ndarray]]) -> HealthyTail | None:
@@ -139,12 +142,16 @@ class _Cases:
         order = np.unique(case_of)
         self.members = [np.flatnonzero(case_of == case) for case in order]
         self.first = np.asarray([members[0] for members in self.members], np.intp)
-        self.many = bool(len(order)) and np.median([len(members) for members in self.members]) > 1
 
     def pooled(self, values: Sequence[float], how: Any, share: float) -> np.ndarray:
         """One score a case."""
         rows = np.asarray(values)
         return np.asarray([case_from_slices(rows[own], how=how, share=share).score for own in self.members])
+
+    def mean(self, values: Sequence[float]) -> np.ndarray:
+        """The mean of each case."""
+        rows = np.asarray(values)
+        return np.asarray([rows[own].mean() for own in self.members])
 
     def largest(self, values: Sequence[float]) -> np.ndarray:
         """The largest value of each case."""
@@ -161,5 +168,4 @@ def _trivial_rows(images: CohortImages, cohort: Cohort, where: np.ndarray) -> It
 
 def _embedding(images: CohortImages, members: np.ndarray) -> np.ndarray:
     """What one case looks like from afar: the mean of its images' thumbnails."""
-    some = members[:: max(1, len(members) // 8)]
-    return embedding(images.take(some.tolist()).images)
+    return embedding(images.take(members.tolist()).images)

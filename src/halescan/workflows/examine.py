@@ -109,12 +109,12 @@ def examine(
     done = [_finished(planned, overwrite) for planned in plan]
     todo = [planned for planned, record in zip(plan, done, strict=True) if record is None]
     workers = jobs or os.cpu_count() or 1
-    differences = shift_of(opened_model, cases, jobs=workers, listen=listen)
+    differences = shift_of(opened_model, cases, jobs=workers, listen=listen) if todo else ()
     asked = tuple(dict.fromkeys((*formats, "json")))  # the record says that a case is done
     with Writer(lang=lang, formats=asked, jobs=workers, cases=len(todo)) as writer:
         results = case_results(opened_model, todo, false_alarms=false_alarms, differences=differences, jobs=workers)
         for number, (planned, result, errors) in enumerate(results, 1):
-            problems += [f"{planned.name}: {error}" for error in errors]
+            problems += errors
             if result is not None:
                 writer.write(result, planned.folder)
             listen(Progress("examining", number, len(todo)))

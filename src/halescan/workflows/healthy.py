@@ -1,5 +1,6 @@
 """Healthy: what a model knows about healthy scans it did not learn from."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from halescan.data.dataset import CohortImages
 from halescan.data.grid import resample
 from halescan.data.profiles import Profile
-from halescan.data.table import Cohort, read_cohort
+from halescan.data.table import Cohort, Item, read_cohort
 from halescan.errors import TrainingError
 from halescan.reporting.words import note_sentence
 from halescan.scoring.calibration import Calibration
@@ -65,11 +66,46 @@ class Healthy:
 
 
 def remarks(cohort: Cohort, images: CohortImages) -> list[str]:
-    """What a person should know of a cohort: its notes, and the files that could not be used, in sentences."""
+    """What a person should know of a cohort, in sentences that name nobody and no file."""
     return [
         *(note_sentence(note, "en") for note in cohort.notes),
-        *(f"left out: {problem}" for problem in (*cohort.problems, *images.problems)),
+        *([f"{count} files could not be used"] if (count := len(problems_of(cohort, images))) else []),
     ]
+
+
+def problems_of(cohort: Cohort, images: CohortImages) -> tuple[str, ...]:
+    """The files that could not be used, by name: for the person at the terminal, never for a model that travels."""
+    return tuple(str(problem) for problem in (*cohort.problems, *images.problems))
+
+
+def content_digests(cohort: Cohort) -> list[str]:
+    """For each scan the first 16 hex digits of the SHA-256 of its (first) file, and its number there; sorted."""
+    return sorted(_content(item) for item in cohort.items)
+
+
+def cohort_fingerprint(cohort: Cohort) -> str:
+    """SHA-256 over what the scans hold and what is said of them: patient, study, label and mask."""
+    digest = hashlib.sha256()
+    for item in cohort.items:
+        mask = "" if item.mask is None else _file_digest(item.mask)
+        digest.update(f"{_content(item)}:{item.patient}:{item.study}:{item.label}:{mask}\n".encode())
+    return digest.hexdigest()
+
+
+def _content(item: Item) -> str:
+    """What tells a scan from another, whatever it is called."""
+    source = item.source
+    of_many = "" if source.index is None and len(source.files) == 1 else f":{source.index}:{len(source.files)}"
+    return _file_digest(source.files[0])[:16] + of_many
+
+
+def _file_digest(path: Path) -> str:
+    """SHA-256 of a file; of one that cannot be read, of nothing: it is told about where it is read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return hashlib.sha256().hexdigest()
 
 
 def unit_numbers(cohort: Cohort, items: np.ndarray) -> tuple[np.ndarray, Literal["case", "patient", "image"]]:

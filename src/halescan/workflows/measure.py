@@ -88,9 +88,9 @@ class Measure:
         maps = None if answer.map is None else Measure(self.detector, self.profile)._finish(answer.map, batch, ordered)
         return maps, self._masks(batch)
 
-    def laid(self, coarse: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    def laid(self, coarse: np.ndarray, batch: Batch, *, ordered: bool) -> tuple[np.ndarray, np.ndarray]:
         """As `raw`, from maps `(n, *coarse)` that were made already."""
-        return Measure(self.detector, self.profile)._finish(coarse, batch, ordered=False), self._masks(batch)
+        return Measure(self.detector, self.profile)._finish(coarse, batch, ordered), self._masks(batch)
 
     def _answer(self, batch: Batch) -> Scores:
         """The detector's answer, a volume's slices a few at a time so that memory stays flat."""

@@ -36,6 +36,7 @@ class Model:
         place: Healthy mean and spread of the maps, place by place; None where places are not comparable.
         mean: The mean healthy image, a trivial baseline to stand beside the model.
         folder: Where it lies; None before it is saved.
+        problems: Files that could not be used in training, for the person at the terminal; not saved.
     """
 
     record: dict[str, Any]
@@ -45,6 +46,7 @@ class Model:
     mean: HealthyMean
     healthy: Healthy
     folder: Path | None = None
+    problems: tuple[str, ...] = ()
 
     @property
     def measure(self) -> Measure:
@@ -114,6 +116,7 @@ class Model:
                 "--weights DIR, or fetch one with `halescan backbones get NAME`"
             )
         lines += [f"note: {note}" for note in learned["notes"]]
+        lines += [f"left out: {problem}" for problem in self.problems]
         return [*lines, f"model: {self.folder}"]
 
     def save(self, folder: Path, *, beside: dict[str, Path] | None = None, overwrite: bool = False) -> "Model":

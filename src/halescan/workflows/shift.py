@@ -15,10 +15,19 @@ LEAST = 20  # cases; below, a difference cannot be told from chance
 MOST = 100  # cases looked at: enough to notice a medium effect, and a bounded price
 
 
+def one_a_patient(cases: Sequence[Case]) -> list[Case]:
+    """The first case of each patient, and every case of nobody in particular: scans of one person are one witness."""
+    first: dict[str, Case] = {}
+    for case in cases:
+        first.setdefault(case.items[0].patient or case.key, case)
+    return list(first.values())
+
+
 def shift_of(
     model: Model, cases: Sequence[Case], *, jobs: int, listen: Callable[[Progress], None]
 ) -> tuple[Difference, ...]:
     """In what these cases differ from the healthy reference; empty when there are fewer than 20 of them."""
+    cases = one_a_patient(cases)
     if len(cases) < LEAST:
         return ()
     chosen = sorted(cases, key=lambda case: hashlib.sha256(case.key.encode()).digest())[:MOST]

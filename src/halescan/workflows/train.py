@@ -25,7 +25,16 @@ from halescan.scoring.maps import PlaceStatistics
 from halescan.training.picture import draw_history
 from halescan.training.run import Progress, Run, say_nothing
 from halescan.workflows.calibrate import Pair, calibrate, chunks
-from halescan.workflows.healthy import Healthy, healthy_cohort, prepared, remarks
+from halescan.workflows.healthy import (
+    Healthy,
+    cohort_fingerprint,
+    content_digests,
+    healthy_cohort,
+    prepared,
+    problems_of,
+    remarks,
+    unit_numbers,
+)
 from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
 
@@ -74,9 +83,9 @@ def train(
     out = Path(out)
     recipe = load_profile(profile, profile_settings)
     learner = new_detector(recipe, detector, size, detector_settings)
-    learner.check_run(Run(seed, device, weights=weights))
+    encoder = learner.check_run(Run(seed, device, weights=weights))
     cohort = healthy_cohort(Path(healthy), table, split)
-    wanted = request(recipe, learner, cohort, seed)
+    wanted = request(recipe, learner, cohort, seed, encoder)
     if out.exists() and not overwrite:
         return _done_already(out, wanted, device)
     work = _work_folder(out, wanted, resume)
@@ -84,11 +93,12 @@ def train(
     parts = split_parts(np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=_choosing(learner, recipe))
     run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
     learned = _learn(learner, images, parts, run)
-    place = place_statistics(learned, recipe, images, parts.learn, parts.choose)
+    units = unit_numbers(cohort, images.item_of)[0]
+    place = place_statistics(learned, recipe, images, parts.learn, parts.choose, units)
     healthy_facts = _calibrated(learned, recipe, place, images, parts, cohort, run)
     record = {**_record(learned, recipe, cohort, images, parts, seed), "request_sha256": digest(wanted)}
     mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
-    model = Model(record, learned, recipe, place, mean, healthy_facts)
+    model = Model(record, learned, recipe, place, mean, healthy_facts, problems=problems_of(cohort, images))
     saved = model.save(out, beside=_history(work), overwrite=overwrite)
     shutil.rmtree(work, ignore_errors=True)
     log.info("trained %s on %d images", learned.name, len(images))
@@ -126,24 +136,17 @@ def _typed(kind: type[Detector], settings: dict[str, Any]) -> dict[str, Any]:
     return typed
 
 
-def request(recipe: Profile, detector: Detector, cohort: Cohort, seed: int) -> dict[str, Any]:
-    """What makes two trainings the same."""
+def request(recipe: Profile, detector: Detector, cohort: Cohort, seed: int, encoder: str) -> dict[str, Any]:
+    """What makes two trainings the same: patients and labels too, since they decide who is learned from."""
     return {
         "profile": recipe.model_dump(mode="json"),
         "detector": detector.name,
         "settings": detector.settings,
         "seed": seed,
+        "encoder": encoder,
+        "version": __version__,
         "training_set": cohort_fingerprint(cohort),
     }
-
-
-def cohort_fingerprint(cohort: Cohort) -> str:
-    """SHA-256 over the names and sizes of the files, in order."""
-    digest = hashlib.sha256()
-    for item in cohort.items:
-        for file in item.source.files:
-            digest.update(f"{file.name}:{file.stat().st_size}:{item.source.index}\n".encode())
-    return digest.hexdigest()
 
 
 def digest(wanted: Any) -> str:
@@ -195,7 +198,12 @@ def _choosing(detector: Detector, recipe: Profile) -> bool:
 
 
 def place_statistics(
-    detector: Detector, recipe: Profile, images: CohortImages, learned: np.ndarray, choose: np.ndarray
+    detector: Detector,
+    recipe: Profile,
+    images: CohortImages,
+    learned: np.ndarray,
+    choose: np.ndarray,
+    units: np.ndarray,
 ) -> PlaceStatistics | None:
     """Healthy mean and spread per place, from healthy maps of images the detector has not seen, or can leave out.
 
@@ -204,8 +212,8 @@ def place_statistics(
     if not (recipe.standardise and detector.gives_map):
         return None
     measure = Measure(detector, recipe)
-    if detector.leaves_out and len(learned) > 1:
-        maps = _left_out(measure, images, learned)
+    if detector.leaves_out and len(np.unique(units[learned])) > 1:
+        maps = _left_out(measure, images, learned, units)
     elif len(choose):
         pairs = (measure.raw(images.take(chunk), ordered=ordered) for chunk, ordered in chunks(choose, images))
         maps = ((found, masks) for found, masks in pairs if found is not None)
@@ -214,11 +222,25 @@ def place_statistics(
     return PlaceStatistics.fit_batches(maps)
 
 
-def _left_out(measure: Measure, images: CohortImages, learned: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Maps of learned images, each as if it had not been; and their masks."""
-    for where, coarse in measure.detector.left_out(images.subset(learned)):
-        for place, one in zip(learned[where], coarse, strict=True):  # one at a time: each has its own spacing
-            yield measure.laid(one[None], images.take([int(place)]))
+def _left_out(
+    measure: Measure, images: CohortImages, learned: np.ndarray, units: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Maps of learned images, each as if its patient had not been, a scan at a time; and their masks."""
+    waiting: list[tuple[int, np.ndarray]] = []
+    for where, coarse in measure.detector.left_out(images.subset(learned), groups=units[learned]):
+        for place, one in zip(learned[where], coarse, strict=True):
+            if waiting and images.item_of[waiting[0][0]] != images.item_of[place]:
+                yield _laid(measure, images, waiting)
+                waiting = []
+            waiting.append((int(place), one))
+    if waiting:
+        yield _laid(measure, images, waiting)
+
+
+def _laid(measure: Measure, images: CohortImages, scan: list[tuple[int, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """The maps of one scan's images, finished as they are when it is examined."""
+    batch = images.take([place for place, _ in scan])
+    return measure.laid(np.stack([one for _, one in scan]), batch, ordered=len(scan) > 1)
 
 
 def _calibrated(
@@ -237,20 +259,26 @@ def _calibrated(
     if not parts.folds:  # a single patient: its scores are shown, and promise nothing
         return calibrate([(whole, parts.learn)], images, cohort, guarantee="none", listen=run.listen)
     pairs: list[Pair] = [
-        (_fold(detector, number, held_out, images, recipe, run), held_out)
+        (_fold(detector, number, held_out, images, recipe, run, unit_numbers(cohort, images.item_of)[0]), held_out)
         for number, held_out in enumerate(parts.folds)
     ]
     return calibrate(pairs, images, cohort, guarantee="cross", listen=run.listen)
 
 
 def _fold(
-    detector: Detector, number: int, held_out: np.ndarray, images: CohortImages, recipe: Profile, run: Run
+    detector: Detector,
+    number: int,
+    held_out: np.ndarray,
+    images: CohortImages,
+    recipe: Profile,
+    run: Run,
+    units: np.ndarray,
 ) -> Measure:
     """The same method, learned without one fold."""
     folder = None if run.folder is None else run.folder / f"fold-{number}"
     rest = np.setdiff1d(np.arange(len(images)), held_out)
     learned = type(detector)(**detector.settings).fit(images.subset(rest), run=replace(run, folder=folder))
-    return Measure(learned, recipe, place_statistics(learned, recipe, images, rest, rest[:0]))
+    return Measure(learned, recipe, place_statistics(learned, recipe, images, rest, rest[:0], units))
 
 
 def _record(
@@ -277,6 +305,7 @@ def _record(
             "calibrate": len(parts.calibrate) or len(images),
             "fingerprint": cohort_fingerprint(cohort),
             "notes": remarks(cohort, images),
+            "contents": content_digests(used),
         },
     }
 
