@@ -145,8 +145,8 @@ def table(known: dict[str, Any]) -> str:
         mine, atlas = found["default"], found["healthy-atlas"]
         auroc = statistics.mean(one["image"]["auroc"]["value"] for one in mine["seeds"])
         odd = statistics.mean(one["odd"] for one in mine["seeds"])
-        interval = mine["image"]["auroc"]
-        spread = f", {len(mine['seeds'])} seeds" if len(mine["seeds"]) > 1 else ""
+        low, high = (statistics.mean(one["image"]["auroc"][end] for one in mine["seeds"]) for end in ("low", "high"))
+        spread = f", mean of {len(mine['seeds'])} seeds" if len(mine["seeds"]) > 1 else ""
         trivial = max(
             (
                 (key, base.get("auroc_either_direction", base.get("auroc"))["value"])
@@ -158,7 +158,7 @@ def table(known: dict[str, Any]) -> str:
         lines.append(
             f"| {name} ({count(name)}; {mine['n']['healthy']} / {mine['n']['abnormal']}) "
             f"| {SETS[name]}, {mine['detector']} "
-            f"| **{auroc:.3f}** ({interval['low']:.3f} to {interval['high']:.3f}{spread}) | {odd:.3f} "
+            f"| **{auroc:.3f}** ({low:.3f} to {high:.3f}{spread}) | {odd:.3f} "
             f"| {mean_pixel(mine, 'average_precision')} | {mean_pixel(mine, 'best_dice')} "
             f"| {atlas['image']['auroc']['value']:.3f} | {trivial[1]:.3f} ({trivial[0]}) "
             f"| {'not supported' if alarms is None else format(alarms['value'], '.3f')} |"
