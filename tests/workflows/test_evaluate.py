@@ -3,13 +3,25 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel
+import numpy as np
+import pydicom
 import pytest
+from PIL import Image
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from halescan.errors import OutputError, TableError
+from halescan.evaluation.metrics import wilson
+from halescan.io import read
+from halescan.scoring.pooling import pool_slices
 from halescan.workflows.evaluate import evaluate
+from halescan.workflows.examine import examine
+from halescan.workflows.model import Model, load_model
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +73,153 @@ def test_an_evaluation_in_the_way_is_never_replaced_unasked(
     with pytest.raises(OutputError, match="--overwrite"):
         evaluate(model_folder, test_set, out=evaluated)
     assert evaluate(model_folder, test_set, out=evaluated, false_alarms=0.1).record["n"]["healthy"] == 12
+
+
+Column = Callable[[int, Path], str]
+
+
+def rows_of(out: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
+
+
+def with_manifest(test_set: Path, folder: Path, **columns: Column) -> Path:
+    """A copy of the test set with a manifest whose columns are computed from a scan's number and file."""
+    shutil.copytree(test_set, folder)
+    files = [path for name in ("abnormal", "healthy") for path in sorted((folder / name).iterdir())]
+    lines = ["\t".join(["file", "label", "mask", *columns])]
+    for number, path in enumerate(files):
+        mask = folder / "masks" / f"{path.stem}.png"
+        facts = [str(path.relative_to(folder)), path.parent.name, str(mask.relative_to(folder)) * mask.exists()]
+        lines.append("\t".join(facts + [column(number, path) for column in columns.values()]))
+    (folder / "manifest.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def pairs(number: int, path: Path) -> str:
+    return f"study-{number // 2}"
+
+
+@pytest.fixture(scope="module")
+def paired_model(model_folder: Path) -> Model:
+    """The model, calibrated on cases of several images."""
+    model = load_model(model_folder)
+    calibration = replace(model.healthy.calibration, level="volume", unit="case")
+    return replace(model, healthy=replace(model.healthy, calibration=calibration))
+
+
+def test_the_scans_of_a_study_are_pooled_into_one_row_and_decided_as_in_examine(
+    paired_model: Model, evaluated: Path, test_set: Path, tmp_path: Path
+) -> None:
+    test = with_manifest(test_set, tmp_path / "test", study=pairs, patient=pairs)
+    done = evaluate(paired_model, test, out=tmp_path / "out", false_alarms=0.1)
+    how, share = paired_model.profile.slice_pooling
+    alone = [float(row["score"]) for row in rows_of(evaluated)]
+    pooled = [pool_slices(np.array(alone[n : n + 2]), how=how, share=share) for n in range(0, len(alone), 2)]
+    rows = rows_of(tmp_path / "out")
+    assert [float(row["score"]) for row in rows] == pytest.approx(pooled, rel=1e-6)
+    assert {row["scans"] for row in rows} == {"2"}
+    assert done.record["n"]["images"] == 12
+    assert done.record["operating_point"] is not None
+    assert done.lines()[0] == "6 healthy and 6 abnormal cases, 24 scans in all"
+    examined = examine(paired_model, test, out=tmp_path / "cases", false_alarms=0.1, formats=("json",))
+    assert sorted(row["decision"] for row in rows) == sorted(r["verdict"]["decision"] for r in examined.records)
+
+
+def test_pixels_are_counted_scan_by_scan_however_scans_make_cases(
+    paired_model: Model, evaluated: Path, test_set: Path, tmp_path: Path
+) -> None:
+    test = with_manifest(test_set, tmp_path / "test", study=pairs, patient=pairs)
+    pixel = evaluate(paired_model, test, out=tmp_path / "out", false_alarms=0.1).record["pixel"]
+    alone = json.loads((evaluated / "metrics.json").read_text())["pixel"]
+    assert pixel["images"] == alone["images"] == 24
+    assert pixel["average_precision"]["value"] == alone["average_precision"]["value"]
+
+
+def test_a_study_labelled_both_ways_is_abnormal_and_said_to_be(
+    paired_model: Model, test_set: Path, tmp_path: Path
+) -> None:
+    mixed = with_manifest(test_set, tmp_path / "test", study=lambda n, _: f"study-{n % 12}", patient=lambda n, _: "p")
+    done = evaluate(paired_model, mixed, out=tmp_path / "out")
+    assert (done.record["n"]["healthy"], done.record["n"]["abnormal"]) == (0, 12)
+    assert sum("labelled healthy and abnormal" in problem for problem in done.problems) == 12
+
+
+@pytest.mark.parametrize("turn", ["mirrored", "swapped"])
+def test_a_mask_stored_another_way_round_counts_where_it_lies(
+    turn: str, model_folder: Path, evaluated: Path, test_set: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(test_set, tmp_path / "test")
+    redraw(tmp_path / "test", mirrored=turn == "mirrored", swapped=turn == "swapped")
+    done = evaluate(model_folder, tmp_path / "test", out=tmp_path / "out", false_alarms=0.1)
+    assert done.problems == ()
+    assert done.record["pixel"] == json.loads((evaluated / "metrics.json").read_text())["pixel"]
+
+
+def test_a_mask_that_lies_between_the_voxels_is_not_used_and_said_to_be(
+    model_folder: Path, test_set: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(test_set, tmp_path / "test")
+    redraw(tmp_path / "test", moved_voxels=0.5)
+    done = evaluate(model_folder, tmp_path / "test", out=tmp_path / "out", false_alarms=0.1)
+    assert sum("mask not used" in problem and "mm from the scan" in problem for problem in done.problems) == 12
+    assert done.record["pixel"]["images"] == 12
+
+
+def redraw(test: Path, *, mirrored: bool = False, swapped: bool = False, moved_voxels: float = 0.0) -> None:
+    """Store the masks as NIfTI with their position, perhaps with rows from the bottom up or as columns."""
+    for path in sorted((test / "masks").iterdir()):
+        affine = read(test / "abnormal" / f"{path.stem}.dcm").affine_lps
+        assert affine is not None
+        drawn, affine = np.asarray(Image.open(path)), affine.copy()
+        affine[:3, 3] += moved_voxels * affine[:3, 1]
+        if mirrored:
+            drawn = drawn[::-1]
+            affine[:, 3] += (len(drawn) - 1) * affine[:, 1]
+            affine[:, 1] *= -1
+        stored, ras = drawn.T, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine[:, [2, 1, 0, 3]]
+        if swapped:
+            stored, ras = drawn, ras[:, [1, 0, 2, 3]]
+        path.unlink()
+        nibabel.save(nibabel.Nifti1Image(stored[..., None].astype(np.uint8), ras), path.with_suffix(".nii.gz"))
+
+
+def test_images_of_one_patient_do_not_narrow_the_interval_of_the_false_alarms(
+    model_folder: Path, evaluated: Path, test_set: Path, tmp_path: Path
+) -> None:
+    test = with_manifest(
+        test_set, tmp_path / "test", patient=lambda number, _: f"p{number // 4}", study=lambda n, _: f"{n}"
+    )
+    evaluate(model_folder, test, out=tmp_path / "out", false_alarms=0.1)
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())["about"]["false_alarms"]["realised"]
+    alarms = sum(row["decision"] == "above" for row in rows_of(evaluated) if row["label"] == "healthy")
+    assert found == pytest.approx(wilson(alarms, 12, patients=3))
+    exact = binomtest(alarms, 12).proportion_ci()
+    single = json.loads((evaluated / "metrics.json").read_text())["about"]["false_alarms"]["realised"]
+    assert (single["low"], single["high"]) == (exact.low, exact.high)
+    assert found["high"] - found["low"] > single["high"] - single["low"]
+
+
+def test_the_folder_of_a_scan_is_written_only_where_it_cannot_be_a_patients_name(
+    model_folder: Path, evaluated: Path, test_set: Path, tmp_path: Path
+) -> None:
+    assert {row["file"].split("/")[0] for row in rows_of(evaluated)} == {"healthy", "abnormal"}
+    named = tmp_path / "healthy" / "SMITH_JOHN_0"
+    shutil.copytree(test_set / "healthy", named)
+    series = tmp_path / "healthy" / "DOE_JANE"
+    series.mkdir()
+    for number in range(2):
+        write_slice(next(iter(sorted(named.iterdir()))), series / f"{number}.dcm", number)
+    evaluate(model_folder, tmp_path / "healthy", out=tmp_path / "out")
+    written = [row["file"] for row in rows_of(tmp_path / "out")]
+    assert written[0] == "series-1"
+    assert written[1:] == sorted(path.name for path in named.iterdir())
+
+
+def write_slice(like: Path, path: Path, number: int) -> None:
+    """A slice of another person's volume."""
+    data = pydicom.dcmread(like)
+    data.SOPInstanceUID, data.SeriesInstanceUID, data.StudyInstanceUID = f"1.2.3.{number + 1}", "1.2.4", "1.2.5"
+    data.PatientID, data.InstanceNumber = "DOE", number + 1
+    place = [float(value) for value in data.ImagePositionPatient]
+    data.ImagePositionPatient = [place[0], place[1], place[2] + 5 * number]
+    data.save_as(path)
