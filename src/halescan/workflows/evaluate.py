@@ -5,7 +5,8 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from scipy.stats import binomtest
 from halescan.data.table import Cohort, Item, read_cohort
 from halescan.errors import HalescanError, OutputError, ShapeError, TableError
 from halescan.evaluation.baselines import Trivial, baseline_metrics, columns, trivial_statistics
-from halescan.evaluation.metrics import aggregate_patients, count_cases, image_metrics, operating_point
+from halescan.evaluation.metrics import aggregate_patients, count_cases, image_metrics, operating_point, wilson
 from halescan.evaluation.pixels import PixelTally
 from halescan.evaluation.results import metrics_record, plain
 from halescan.io import read
@@ -25,13 +26,23 @@ from halescan.scoring.calibration import Level
 from halescan.scoring.patients import case_from_slices
 from halescan.scoring.shift import Difference
 from halescan.training.run import Progress, say_nothing
-from halescan.types import Verdict
-from halescan.workflows.cases import Case, Opened, item_key, opened
+from halescan.types import Label, Scan, Verdict
+from halescan.workflows.cases import Case, case_keys, cases_of, opened
 from halescan.workflows.healthy import embedding
 from halescan.workflows.interpret import Read, measure_scans, place_back, together
 from halescan.workflows.model import Model, load_model
 from halescan.workflows.shift import LEAST
 from halescan.workflows.train import cohort_fingerprint, digest
+
+_SAYS_NO_NAME = {
+    "healthy",
+    "abnormal",
+    "images",
+    "train",
+    "test",
+    "masks",
+}  # other folders may be called after a patient
+_OFF_GRID = 0.1  # voxels between the centres of a mask and those of its scan that are taken for rounding
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ class Evaluation:
         """For a person."""
         record = self.record
         n = record["n"]
-        lines = [f"{n['healthy']} healthy and {n['abnormal']} abnormal scans"]
+        lines = [f"{n['healthy']} healthy and {n['abnormal']} abnormal {_counted(record)}"]
         lines += [f"{level} {name}: {_figure(value)}" for level, name, value in _figures(record)]
         lines += _decision_lines(record)
         lines += ["", "trivial baselines (image AUROC; the last column read in whichever direction is better):"]
@@ -59,15 +70,15 @@ class Evaluation:
             lines.append(
                 f"  {name:<14} {_figure(figures.get('auroc')):<24} {_figure(either) if either else ''}".rstrip()
             )
-        lines += ["", *(f"not used: {problem}" for problem in self.problems)] if self.problems else []
+        lines += ["", *(f"problem: {problem}" for problem in self.problems)] if self.problems else []
         return [*lines, f"figures, scores and plots: {self.out}"]
 
 
 @dataclass
 class _Rows:
-    """What is gathered while the scans pass."""
+    """What is gathered while the cases pass, one entry a case; `mapped` has the case of each map that was counted."""
 
-    items: list[Item] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     trivial: list[dict[str, float]] = field(default_factory=list)
@@ -76,6 +87,16 @@ class _Rows:
     views: list[np.ndarray] = field(default_factory=list)
     mapped: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """`(cases,)` True is abnormal."""
+        return np.array([_label(case) == "abnormal" for case in self.cases])
+
+    @property
+    def patients(self) -> list[str | None]:
+        """`(cases,)` None where nobody says."""
+        return [next((item.patient for item in case.items if item.patient), None) for case in self.cases]
 
 
 def evaluate(
@@ -94,7 +115,12 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model on labelled scans and write `metrics.json`, `scores.csv` and plots.
 
-    Nothing is chosen on the labels but what is marked "optimistic". Intervals are 95 % bootstraps over patients.
+    A case is what `examine` makes one: a study, or else a scan; it is abnormal if one of its scans is. Nothing is
+    chosen on the labels but what is marked "optimistic". Intervals are 95 % bootstraps over patients.
+
+    `scores.csv` has a row a case with the name of its first scan's file, and that of the folder only where it is one of
+    healthy, abnormal, images, train, test and masks, as other folders may be called after patients. A DICOM series is
+    `series-` and the number of its row.
 
     Args:
         test: Folder with `healthy/`, `abnormal/` and perhaps `masks/`, or a table with labels.
@@ -117,7 +143,7 @@ def evaluate(
         raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
     tally = PixelTally(threshold=judge.map_threshold)
     rows = _measure_all(judge, cohort, tally, false_alarms, jobs or os.cpu_count() or 1, listen)
-    if not rows.items:
+    if not rows.cases:
         raise TableError(f"{test}: none of {len(cohort)} scans could be read: {rows.problems[0]}")
     record = _record(judge, rows, tally, false_alarms, seed)
     record["about"]["request_sha256"] = request
@@ -137,13 +163,19 @@ def _done_already(out: Path, request: str, cohort: Cohort) -> Evaluation:
 
 
 def _labelled(test: Path, table: Path | None, split: str | None) -> Cohort:
+    """The scans of the cases with a label: as in `examine`, all scans of a study have their say."""
     cohort = read_cohort(test, table=table, split=split)
-    items = tuple(item for item in cohort.items if item.label is not None)
-    if not items:
+    keys = case_keys(cohort)
+    known = {key for key, item in zip(keys, cohort.items, strict=True) if item.label is not None}
+    if not known:
         raise TableError(
             f"{test}: no scan has a label. Put them into healthy/ and abnormal/, or give a table with a label column"
         )
-    return Cohort(items, cohort.problems, cohort.notes)
+    return replace(cohort, items=tuple(item for key, item in zip(keys, cohort.items, strict=True) if key in known))
+
+
+def _label(case: Case) -> Label:
+    return "abnormal" if any(item.label == "abnormal" for item in case.items) else "healthy"
 
 
 def _measure_all(
@@ -155,68 +187,134 @@ def _measure_all(
     listen: Callable[[Progress], None],
 ) -> _Rows:
     rows = _Rows()
-    cases = [Case(item_key(item), (item,)) for item in cohort.items]
     done = 0
-    for group in together(opened(cases, model.profile, jobs=jobs)):
+    for group in together(opened(cases_of(cohort), model.profile, jobs=jobs)):
         scans = [scan for _, some in group for scan in some]
         rows.problems += [f"{scan.item.source.path.name}: {scan.error}" for scan in scans if scan.scan is None]
-        usable = [scan for scan in scans if scan.scan is not None]
-        for scan, found in zip(usable, measure_scans(model, usable), strict=True):
-            _note(model, rows, scan, found, tally, false_alarms)
+        readings = iter(measure_scans(model, [scan for scan in scans if scan.scan is not None]))
+        for case, some in group:
+            read_ones = [(scan.item, next(readings)) for scan in some if scan.scan is not None]
+            if read_ones:
+                _note(model, rows, case, read_ones, tally, false_alarms)
         done += len(scans)
         listen(Progress("measuring", done, len(cohort)))
     return rows
 
 
-def _note(model: Model, rows: _Rows, scan: Opened, found: Read, tally: PixelTally, false_alarms: float) -> None:
-    """Keep the numbers of one scan; its map is counted and let go."""
+def _note(
+    model: Model, rows: _Rows, case: Case, scans: Sequence[tuple[Item, Read]], tally: PixelTally, false_alarms: float
+) -> None:
+    """Keep the numbers of one case, pooled as `examine` does; its maps are counted and let go."""
     how, share = model.profile.slice_pooling
-    level: Level = "volume" if len(found.scores) > 1 else "image"
-    score = case_from_slices(found.scores, how=how, share=share).score
-    images = np.stack([image.image for image in found.images])
-    size = sum(file.stat().st_size for file in scan.item.source.files)
-    try:
-        _count_pixels(rows, scan.item, found, tally)
-    except HalescanError as error:
-        rows.problems.append(f"{scan.item.source.path.name}: mask not used: {error}")
-    rows.items.append(scan.item)
+    scores = np.concatenate([found.scores for _, found in scans])
+    level: Level = "volume" if len(scores) > 1 else "image"
+    score = case_from_slices(scores, how=how, share=share).score
+    images = np.stack([image.image for _, found in scans for image in found.images])
+    for item, found in scans:
+        try:
+            _count_pixels(rows, item, found, tally)
+        except HalescanError as error:
+            rows.problems.append(f"{item.source.path.name}: mask not used: {error}")
+    if {"healthy", "abnormal"} <= {item.label for item in case.items}:
+        first = case.items[0].source.path.name
+        rows.problems.append(f"{first}: scans of its study are labelled healthy and abnormal; it counts as abnormal")
+    rows.cases.append(case)
     rows.scores.append(score)
     rows.verdicts.append(model.healthy.calibration.verdict(score, false_alarms, level=level))
-    rows.trivial.append(trivial_statistics(images[len(images) // 2], file_bytes=size))
+    rows.trivial.append(_trivial(scans))
     rows.mean.append(float(model.mean.score(images).mean()))
-    rows.facts.append(dict(found.images[0].facts))
+    rows.facts.append(dict(scans[0][1].images[0].facts))
     rows.views.append(embedding(images))
 
 
+def _trivial(scans: Sequence[tuple[Item, Read]]) -> dict[str, float]:
+    """Of a case's middle image, and of the file it comes from.
+
+    What they are compared with are single healthy images too: the first `calibrate.MOST_TRIVIAL`, slices one by one.
+    """
+    images = [(item, image) for item, found in scans for image in found.images]
+    item, middle = images[len(images) // 2]
+    return trivial_statistics(middle.image, file_bytes=sum(file.stat().st_size for file in item.source.files))
+
+
 def _count_pixels(rows: _Rows, item: Item, found: Read, tally: PixelTally) -> None:
-    """Count the map's pixels against the mask; a healthy scan has an empty one, an abnormal one without is left out."""
-    if found.measured[0].maps is None or (item.label == "abnormal" and item.mask is None):
+    """Count the map's pixels against the mask; a healthy scan has an empty one, another without is left out."""
+    if found.measured[0].maps is None or (item.label != "healthy" and item.mask is None):
         return
     strangeness, _ = place_back(found)
     if strangeness is None:
         return
     truth = np.zeros(found.scan.shape, bool)
-    if item.mask is not None and item.label == "abnormal":
-        drawn = read(item.mask)
-        truth = drawn.pixels[..., 0] > 0 if drawn.colour else drawn.pixels > 0
-        if truth.shape != found.scan.shape:
-            raise ShapeError(f"its shape {truth.shape} is not the scan's {found.scan.shape}")
+    if item.mask is not None and item.label != "healthy":
+        truth = _onto(read(item.mask), found.scan)
     tally.add(strangeness, truth)
-    rows.mapped.append(len(rows.items))
+    rows.mapped.append(len(rows.cases))
+
+
+def _onto(drawn: Scan, scan: Scan) -> np.ndarray:
+    """A mask `(*scan.shape)` bool on the scan's voxels: by position where both know theirs, else as it is stored.
+
+    Raises:
+        ShapeError: if its voxels are not the scan's, however its axes are swapped and mirrored.
+    """
+    inside = drawn.pixels[..., 0] > 0 if drawn.colour else drawn.pixels > 0
+    if scan.affine_lps is None or drawn.affine_lps is None or drawn.dims != scan.dims:
+        if inside.shape != scan.shape:
+            raise ShapeError(f"its shape {inside.shape} is not the scan's {scan.shape}")
+        return inside
+    corners = _corners(scan.affine_lps, scan.shape)
+    found = [
+        (float(np.linalg.norm(_corners(affine, scan.shape) - corners, axis=1).max()), order, steps)
+        for affine, order, steps in _turned(drawn.affine_lps, inside.shape)
+        if tuple(inside.shape[axis] for axis in order) == scan.shape
+    ]
+    if not found:
+        raise ShapeError(f"its shape {inside.shape} is not the scan's {scan.shape}")
+    off_mm, order, steps = min(found, key=lambda one: one[0])
+    voxel_mm = float(np.linalg.norm(scan.affine_lps[:3, 3 - scan.dims : 3], axis=0).min())
+    if off_mm > _OFF_GRID * voxel_mm:
+        raise ShapeError(
+            f"its voxels are up to {off_mm:.3g} mm from the scan's, however its axes are swapped and mirrored; "
+            "resample it onto the scan, or correct its position"
+        )
+    return inside.transpose(order)[tuple(slice(None, None, step) for step in steps)]
+
+
+def _turned(
+    affine: np.ndarray, shape: tuple[int, ...]
+) -> Iterator[tuple[np.ndarray, tuple[int, ...], tuple[int, ...]]]:
+    """Every way to swap and mirror the axes of an array, none first: the affine `(4, 4)` then, and how to do it."""
+    dims = len(shape)
+    for order in permutations(range(dims)):
+        for steps in product((1, -1), repeat=dims):
+            turned = affine.copy()
+            for axis, (old, step) in enumerate(zip(order, steps, strict=True), start=3 - dims):
+                column = affine[:, 3 - dims + old]
+                turned[:, axis] = step * column
+                if step < 0:
+                    turned[:, 3] += (shape[old] - 1) * column
+            yield turned, order, steps
+
+
+def _corners(affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`(2^dims, 3)` positions of the corner voxels: where two grids agree on these they agree on all."""
+    ends = [(0,)] * (3 - len(shape)) + [(0, size - 1) for size in shape]
+    return np.array([(*corner, 1) for corner in product(*ends)]) @ affine[:3].T
 
 
 def _record(model: Model, rows: _Rows, tally: PixelTally, false_alarms: float, seed: int) -> dict[str, Any]:
     """The content of `metrics.json`."""
-    labels = np.array([item.label == "abnormal" for item in rows.items])
+    labels = rows.labels
     scores = np.array(rows.scores)
-    patients = [item.patient for item in rows.items]
+    patients = rows.patients
     groups = patients if all(patients) else None
+    drawn_from = list(range(len(patients))) if groups is None else groups
     decided = [verdict.decision != "withheld" for verdict in rows.verdicts]
-    masks = any(item.mask is not None for item in rows.items)
+    masks = any(item.mask is not None for case in rows.cases for item in case.items)
     return metrics_record(
         image=image_metrics(labels, scores, groups=groups, seed=seed),
         n=count_cases(labels, groups=groups),
-        pixel=tally.figures(groups=_some(groups, rows.mapped), seed=seed) if masks and rows.mapped else None,
+        pixel=tally.figures(groups=[drawn_from[n] for n in rows.mapped], seed=seed) if masks and rows.mapped else None,
         patient=_by_patient(labels, scores, groups, model, seed),
         operating_point=_operating_point(rows, labels, groups, seed) if all(decided) else None,
         baselines=_baselines(model, rows, labels, groups, seed),
@@ -224,15 +322,12 @@ def _record(model: Model, rows: _Rows, tally: PixelTally, false_alarms: float, s
             "model": model.facts.fingerprint,
             "detector": model.detector.name,
             "profile": model.profile.name,
-            "false_alarms": _false_alarms(model, rows, labels, groups, false_alarms),
+            "scans": sum(len(case.items) for case in rows.cases),
+            "false_alarms": _false_alarms(model, rows, labels, false_alarms),
             "differs_from_reference": [_difference(found) for found in _shift(model, rows, labels)],
             "bootstrap_seed": seed,
         },
     )
-
-
-def _some(groups: Sequence[Any] | None, which: Sequence[int]) -> list[Any] | None:
-    return None if groups is None else [groups[number] for number in which]
 
 
 def _by_patient(
@@ -257,15 +352,21 @@ def _baselines(
     return baseline_metrics(labels, strangeness, values=columns(rows.trivial), groups=groups, seed=seed)
 
 
-def _false_alarms(
-    model: Model, rows: _Rows, labels: np.ndarray, groups: Sequence[Any] | None, asked: float
-) -> dict[str, Any]:
-    """The realised false-alarm rate on the healthy scans, with its exact interval."""
+def _false_alarms(model: Model, rows: _Rows, labels: np.ndarray, asked: float) -> dict[str, Any]:
+    """The realised false-alarm rate on the healthy cases, with its interval.
+
+    The exact one (Clopper and Pearson) where each case is a patient of its own; where patients repeat, Wilson's with n
+    the number of patients, which errs on the wide side. A case of an unknown patient counts as one.
+    """
     calibration = model.healthy.calibration
     above = [v.decision == "above" for v, sick in zip(rows.verdicts, labels, strict=True) if not sick]
     facts: dict[str, Any] = {"asked": asked, "units": calibration.units, "unit": calibration.unit}
     if not above or any(verdict.decision == "withheld" for verdict in rows.verdicts):
         return {**facts, "realised": None}
+    named = [patient for patient, sick in zip(rows.patients, labels, strict=True) if not sick and patient]
+    repeats = len(named) - len(set(named))
+    if repeats:
+        return {**facts, "realised": wilson(sum(above), len(above), patients=len(above) - repeats)}
     interval = binomtest(sum(above), len(above)).proportion_ci()
     return {**facts, "realised": {"value": float(np.mean(above)), "low": interval.low, "high": interval.high}}
 
@@ -284,7 +385,7 @@ def _difference(found: Difference) -> dict[str, Any]:
 
 
 def _write(out: Path, record: dict[str, Any], rows: _Rows) -> None:
-    labels = np.array([item.label == "abnormal" for item in rows.items])
+    labels = rows.labels
     scores = np.array(rows.scores)
     write_atomically(_scores_csv(rows), out / "scores.csv")
     threshold = rows.verdicts[0].threshold
@@ -299,20 +400,32 @@ def _write(out: Path, record: dict[str, Any], rows: _Rows) -> None:
 
 
 def _scores_csv(rows: _Rows) -> str:
-    """One row a scan: its file, label, score, p-value and decision; patients as numbers, never by name."""
+    """One row a case: its first file, label, score, p-value, decision and scans; patients as numbers, never by name."""
     numbers: dict[str, int] = {}
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(["file", "index", "label", "patient", "score", "p_value", "decision"])
-    for item, score, verdict in zip(rows.items, rows.scores, rows.verdicts, strict=True):
-        patient = "" if item.patient is None else numbers.setdefault(item.patient, len(numbers) + 1)
-        place = item.source.path
-        index = "" if item.source.index is None else item.source.index
+    writer.writerow(["file", "index", "label", "patient", "score", "p_value", "decision", "scans"])
+    table = zip(rows.cases, rows.patients, rows.scores, rows.verdicts, strict=True)
+    for row, (case, who, score, verdict) in enumerate(table, start=1):
+        patient = "" if who is None else numbers.setdefault(who, len(numbers) + 1)
+        source = case.items[0].source
+        index = "" if source.index is None else source.index
         p_value = "" if verdict.p_value is None else f"{verdict.p_value:.6g}"
-        writer.writerow(
-            [f"{place.parent.name}/{place.name}", index, item.label, patient, f"{score:.9g}", p_value, verdict.decision]
-        )
+        decided = [f"{score:.9g}", p_value, verdict.decision, len(case.items)]
+        writer.writerow([_file_name(source.path, row), index, _label(case), patient, *decided])
     return sink.getvalue()
+
+
+def _file_name(place: Path, row: int) -> str:
+    """What a scan is called in `scores.csv`: folders' names stay out unless they are known to be nobody's."""
+    if place.is_dir():
+        return f"series-{row}"
+    return f"{place.parent.name}/{place.name}" if place.parent.name.lower() in _SAYS_NO_NAME else place.name
+
+
+def _counted(record: dict[str, Any]) -> str:
+    cases, scans = record["n"]["images"], record["about"].get("scans", 0)
+    return f"cases, {scans} scans in all" if scans > cases else "scans"
 
 
 def _figures(record: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
