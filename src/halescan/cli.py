@@ -72,7 +72,9 @@ Split = Annotated[str | None, typer.Option(help="Take only this split of the tab
 
 
 BadCall: Any = typer.BadParameter.__base__  # UsageError: of click, or of the copy of click inside newer typers
-STOPPED = "stopped; nothing is left half written. Run the same command again; train and --resume go on where it stopped"
+STOPPED = (
+    "stopped; nothing is left half written. Run the same command again; train goes on where it stopped with --resume"
+)
 
 
 def main() -> None:
@@ -321,7 +323,7 @@ def doctor(weights: Weights = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps([check.record() for check in checks], indent=2))
     else:
         for check in checks:
-            typer.echo(f"{'ok ' if check.fine else 'NO '} {check.name:<15} {check.found}")
+            typer.echo(f"{'ok ' if check.fine else 'NO ' if check.needed else '-- '} {check.name:<15} {check.found}")
     if not all(check.fine for check in checks if check.needed):
         raise typer.Exit(1)
 

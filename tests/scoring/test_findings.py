@@ -182,3 +182,11 @@ def test_false_calls_are_refused():
         find(np.zeros((4, 4)), threshold=0, spacing_mm=(1.0, 1.0, 1.0))
     with pytest.raises(SettingError, match="false-alarm"):
         find(np.zeros((4, 4)), threshold=0, false_alarms=0)
+
+
+def test_a_single_voxel_of_a_thick_slice_is_still_a_speck() -> None:
+    strangeness = np.zeros((5, 20, 20), np.float32)
+    strangeness[2, 5, 5] = 1
+    found = find(strangeness, threshold=0.5, spacing_mm=(8.0, 0.6, 0.6), min_diameter_mm=4)
+    assert not found.findings
+    assert found.too_small == 1

@@ -47,14 +47,12 @@ def test_each_patient_counts_once_however_many_images_there_are(
     assert found.units == cohort.patients == 44
 
 
-def test_calibration_scores_are_those_examine_would_give(
-    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
-) -> None:
+def test_calibration_scores_are_those_examine_would_give(model_folder: Path, test_set: Path, tmp_path: Path) -> None:
     from halescan.workflows.examine import examine
     from halescan.workflows.recalibrate import recalibrate
 
-    new = recalibrate(model_folder, phantoms.healthy, out=tmp_path / "new")
-    done = examine(new, phantoms.healthy, out=tmp_path / "out", formats=("json",))
+    new = recalibrate(model_folder, test_set / "healthy", out=tmp_path / "new")
+    done = examine(new, test_set / "healthy", out=tmp_path / "out", formats=("json",))
     scores = sorted(record["verdict"]["score"] for record in done.records)
     np.testing.assert_allclose(scores, sorted(new.healthy.calibration.scores), rtol=1e-5)
     peaks = [

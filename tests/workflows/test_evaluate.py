@@ -103,7 +103,7 @@ def pairs(number: int, path: Path) -> str:
 def paired_model(model_folder: Path) -> Model:
     """The model, calibrated on cases of several images."""
     model = load_model(model_folder)
-    calibration = replace(model.healthy.calibration, level="volume", unit="case")
+    calibration = replace(model.healthy.calibration, unit="case")
     return replace(model, healthy=replace(model.healthy, calibration=calibration))
 
 

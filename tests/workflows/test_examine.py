@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from halescan.errors import OutputError, ScanError, SettingError
+from halescan.errors import OutputError, ScanError, SettingError, TrainingError
 from halescan.io import read
 from halescan.synthesis.cohort import PhantomFolders
 from halescan.workflows.examine import examine
@@ -168,14 +168,22 @@ def test_scans_like_the_reference_are_not_called_different(
 
 
 def test_a_recalibrated_model_leaves_the_old_one_as_it_was(
-    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+    model_folder: Path, phantoms: PhantomFolders, test_set: Path, tmp_path: Path
 ) -> None:
     before = (model_folder / "model.json").read_bytes()
-    new = recalibrate(model_folder, phantoms.healthy, out=tmp_path / "new")
-    assert new.healthy.calibration.units == 44
+    new = recalibrate(model_folder, test_set / "healthy", out=tmp_path / "new")
+    assert new.healthy.calibration.units == 12
     assert (model_folder / "model.json").read_bytes() == before
     with pytest.raises(SettingError, match="a new version needs a folder of its own"):
-        recalibrate(model_folder, phantoms.healthy, out=model_folder)
+        recalibrate(model_folder, test_set / "healthy", out=model_folder)
+
+
+def test_scans_a_model_was_made_from_cannot_recalibrate_it(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="44 of these 44 scans"):
+        recalibrate(model_folder, phantoms.healthy, out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_volume_model_reads_volumes_whole(tmp_path: Path) -> None:

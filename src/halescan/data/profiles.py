@@ -141,7 +141,7 @@ PROFILES: dict[str, Profile] = {
         fit="stretch",  # with the crop to the body, the same index is about the same anatomy in every patient
         intensity="window",
         window_hu=(-1000.0, 400.0),  # air to contrast-filled vessels; bone is white on purpose
-        mask="lungs",  # hulls of the lungs: consolidation as dense as the chest wall stays inside
+        mask="lungs",  # hulls of the lungs: most consolidation stays inside, what joins the chest wall may not
         crop_to_mask=True,
         crop_mask="body",  # table and air say nothing; the lungs' own box would follow the disease
         crop_margin=0.02,
@@ -156,7 +156,13 @@ PROFILES: dict[str, Profile] = {
         places="lung-ct",
         detector="patchcore",
         detector_settings={"backbone": "mobilenet_v2", "levels": [3, 6, 10], "grid": 28, "neighbourhood": 1},
-        blind_spots=("lung-ct-small-nodules", "lung-ct-vessels", "lung-ct-mediastinum", "lung-ct-contrast"),
+        blind_spots=(
+            "lung-ct-small-nodules",
+            "lung-ct-dense",
+            "lung-ct-vessels",
+            "lung-ct-mediastinum",
+            "lung-ct-contrast",
+        ),
         look_next=("lung-ct-other-windows", "lung-ct-priors", "lung-ct-thin-slices"),
     ),
     "brain-mri": Profile(

@@ -60,6 +60,12 @@ _LUNG_CT: dict[str, tuple[str, str]] = {
         "Nodules under 5 mm and those touching a vessel or the pleura may look like healthy anatomy.",
         "Les nodules de moins de 5 mm et ceux au contact d’un vaisseau ou de la plèvre peuvent sembler sains.",
     ),
+    "lung-ct-dense": (
+        "Only the lungs are looked at: an effusion, consolidation or tumour as dense as the chest wall and joined to "
+        "it can fall outside and is then not scored.",
+        "Seuls les poumons sont examinés : un épanchement, une condensation ou une tumeur aussi dense que la paroi et "
+        "en contact avec elle peut se trouver hors de la zone et n’est alors pas évalué.",
+    ),
     "lung-ct-vessels": (
         "Pulmonary emboli and other vascular disease cannot be seen: contrast inside vessels is not assessed.",
         "L’embolie pulmonaire et les autres atteintes vasculaires ne se voient pas : le contraste n’y est pas évalué.",

@@ -123,10 +123,12 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     # what the calibration can carry
     "uncalibrated-level": (
-        "This case was scored at another level than the one the model was calibrated for; the score is shown, but it "
-        "has no p-value and no decision.",
-        "Ce cas a été évalué à un autre niveau que celui de l’étalonnage du modèle ; le score est montré, mais sans "
-        "valeur p ni décision.",
+        "The model was calibrated on single images and this is a volume read slice by slice, or the other way round: "
+        "the score has nothing to be compared with, so there is no p-value and no decision. Calibrate on healthy cases "
+        "of this kind with halescan recalibrate.",
+        "Le modèle a été étalonné sur des images isolées et ceci est un volume lu coupe par coupe, ou l’inverse : le "
+        "score n’a pas de comparaison, d’où ni valeur p ni décision. Étalonnez-le sur des cas sains de ce type avec "
+        "halescan recalibrate.",
     ),
     "rate-not-supported": (
         "A false-alarm rate of {asked:%} needs {needed} healthy cases in the calibration; this model has {units} and "

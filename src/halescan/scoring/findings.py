@@ -172,11 +172,15 @@ def _regions(strangeness: np.ndarray, hot: np.ndarray) -> list[_Region]:
 
 
 def _is_large(region: _Region, spacing_mm: tuple[float, ...] | None, least_mm: float, least_px: float) -> bool:
-    steps = spacing_mm or (1.0,) * len(region.box)
+    # In the plane: a single voxel of a thick slice is long across it, and still a speck.
+    steps = (spacing_mm or (1.0,) * len(region.box))[-2:]
     least = least_px if spacing_mm is None else least_mm
     # The box's diagonal settles most specks without measuring them.
-    diagonal = math.hypot(*((stop - start) * step for (start, stop), step in zip(region.box, steps, strict=True)))
-    return diagonal >= least and (least <= max(steps) or longest_diameter(region.inside, steps) >= least - 1e-9)
+    diagonal = math.hypot(*((stop - start) * step for (start, stop), step in zip(region.box[-2:], steps, strict=True)))
+    if diagonal < least:
+        return False
+    shadow = np.asarray(region.inside if region.inside.ndim == 2 else region.inside.any(axis=0))
+    return least <= max(steps) or longest_diameter(shadow, steps) >= least - 1e-9
 
 
 def _volume(region: _Region, spacing_mm: tuple[float, ...] | None) -> float | None:

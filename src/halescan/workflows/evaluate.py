@@ -22,14 +22,13 @@ from halescan.evaluation.results import metrics_record, plain
 from halescan.io import read
 from halescan.reporting.json_out import write_atomically, write_json
 from halescan.reporting.plots import pr_plot, roc_plot, score_histogram
-from halescan.scoring.calibration import Level
 from halescan.scoring.patients import case_from_slices
 from halescan.scoring.shift import Difference
 from halescan.training.run import Progress, say_nothing
 from halescan.types import Label, Scan, Verdict
 from halescan.workflows.cases import Case, case_keys, cases_of, opened
 from halescan.workflows.healthy import embedding
-from halescan.workflows.interpret import Read, measure_scans, place_back, together
+from halescan.workflows.interpret import Read, level_of, measure_scans, place_back, together
 from halescan.workflows.model import Model, load_model
 from halescan.workflows.shift import LEAST
 from halescan.workflows.train import cohort_fingerprint, digest
@@ -207,7 +206,7 @@ def _note(
     """Keep the numbers of one case, pooled as `examine` does; its maps are counted and let go."""
     how, share = model.profile.slice_pooling
     scores = np.concatenate([found.scores for _, found in scans])
-    level: Level = "volume" if len(scores) > 1 else "image"
+    level = level_of([found for _, found in scans])
     score = case_from_slices(scores, how=how, share=share).score
     images = np.stack([image.image for _, found in scans for image in found.images])
     for item, found in scans:
@@ -373,7 +372,8 @@ def _false_alarms(model: Model, rows: _Rows, labels: np.ndarray, asked: float) -
 
 def _shift(model: Model, rows: _Rows, labels: np.ndarray) -> tuple[Difference, ...]:
     """In what the healthy scans differ from the reference: disease is not what makes these differ."""
-    healthy = np.flatnonzero(~labels)
+    _, first = np.unique([name or str(n) for n, name in enumerate(rows.patients)], return_index=True)
+    healthy = np.array([number for number in first if not labels[number]], np.intp)  # one witness a patient
     if len(healthy) < LEAST:
         return ()
     facts = [rows.facts[number] for number in healthy]

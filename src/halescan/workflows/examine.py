@@ -260,7 +260,13 @@ def _line(record: dict[str, Any]) -> str:
     p_value = verdict["p_value"]
     said = "p not available" if p_value is None else f"p {'≤' if verdict['p_value_is_bound'] else '='} {p_value:.3g}"
     decision = DECISIONS.get(verdict["decision"], "decision withheld")
-    return f"{record['case']}  score {verdict['score']:.4g}  {said}  {decision}  {regions(record)}"
+    return f"{record['case']}  score {verdict['score']:.4g}  {said}  {decision}  {regions(record)}{_doubt(record)}"
+
+
+def _doubt(record: dict[str, Any]) -> str:
+    """A mark for a scan that the model has no business with."""
+    found = {note["key"] for note in record["notes"]} & {"unlike-training", "other-modality"}
+    return "  (unlike the training scans: see the report)" if found else ""
 
 
 def regions(record: dict[str, Any]) -> str:

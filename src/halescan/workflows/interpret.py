@@ -72,7 +72,7 @@ def measure_scans(model: Model, scans: Sequence[Opened]) -> list[Read]:
 def case_result(model: Model, scans: Sequence[Read], *, false_alarms: float) -> CaseResult:
     """Everything about one case but its name and date."""
     scores = np.concatenate([read.scores for read in scans])
-    level: Level = "volume" if len(scores) > 1 else "image"
+    level = level_of(scans)
     how, share = model.profile.slice_pooling
     score = case_from_slices(scores, how=how, share=share).score
     calibration = model.healthy.calibration
@@ -86,6 +86,12 @@ def case_result(model: Model, scans: Sequence[Read], *, false_alarms: float) -> 
         model=model.facts,
         notes=(*_case_notes(model, scans, calibration), *_weaker(results)),
     )
+
+
+def level_of(scans: Sequence[Read]) -> Level:
+    """What a case's score stands for: "volume" where a scan of it was read slice by slice."""
+    sliced = any(image.slice_index is not None for read in scans for image in read.images)
+    return "volume" if sliced else "image"
 
 
 def place_back(read: Read) -> tuple[np.ndarray | None, np.ndarray]:

@@ -179,7 +179,7 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
         raise ModelError(f"{folder}: its profile cannot be used ({what}); copy or train the model again") from error
     except HalescanError as error:
         raise ModelError(f"{folder}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, MemoryError) as error:
         raise ModelError(f"{folder}: the model does not hold together ({error}); copy or train it again") from error
     return model
 

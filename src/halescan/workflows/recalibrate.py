@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from halescan.errors import OutputError, SettingError
+from halescan.data.table import Cohort
+from halescan.errors import OutputError, SettingError, TrainingError
 from halescan.training.run import Progress, say_nothing
 from halescan.workflows.calibrate import calibrate
-from halescan.workflows.healthy import healthy_cohort, prepared
+from halescan.workflows.healthy import content_digests, healthy_cohort, prepared
 from halescan.workflows.model import Model, load_model
 
 
@@ -37,7 +38,7 @@ def recalibrate(
         out: Folder of the new version.
 
     Raises:
-        TrainingError: if there is no healthy scan.
+        TrainingError: if there is no healthy scan, or the model was made from some of these.
         OutputError: if `out` exists and `overwrite` is not set.
     """
     old = load_model(model, device=device)
@@ -47,6 +48,7 @@ def recalibrate(
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists; choose another --out, or --overwrite to replace it")
     cohort = healthy_cohort(Path(healthy), table, split)
+    _refuse_learned(old, cohort)
     with tempfile.TemporaryDirectory(prefix="halescan-") as cache:
         images = prepared(cohort, old.profile, Path(cache), jobs=jobs, listen=listen)
         everyone = np.arange(len(images))
@@ -60,3 +62,13 @@ def recalibrate(
     beside = {name: old.folder / name for name in ("history.jsonl", "training.png")} if old.folder else {}
     new = replace(old, record=record, healthy=fresh, folder=None)
     return new.save(out, beside={name: path for name, path in beside.items() if path.exists()}, overwrite=overwrite)
+
+
+def _refuse_learned(model: Model, cohort: Cohort) -> None:
+    """Scans the model was made from look less strange to it than new ones: they cannot calibrate it."""
+    known = set(model.record["training_set"].get("contents", ()))
+    count = sum(digest in known for digest in content_digests(cohort))
+    if count:
+        raise TrainingError(
+            f"{count} of these {len(cohort)} scans were used to make the model; recalibrate on scans that are new to it"
+        )
