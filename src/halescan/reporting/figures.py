@@ -222,7 +222,8 @@ def _over(
         levels = level_of(_stretch(np.nan_to_num(tail, nan=0.0), size))
     if findings:
         strangeness = _cut(view.lay(_ground(result, number)), part)
-        boxes = [_scaled(view.lay_box((finding.box[-2], finding.box[-1])), part, size) for finding in findings]
+        here = [_box_here(result, finding, number, threshold) for finding in findings]
+        boxes = [_scaled(view.lay_box(box), part, size) for box in here]
         if threshold is None:
             _frame(levels, boxes)
         else:
@@ -230,6 +231,20 @@ def _over(
         if numbered:
             _number(levels, [finding.number for finding in findings], boxes)
     return _indexed(levels)
+
+
+def _box_here(result: ScanResult, finding: Finding, number: int | None, threshold: float | None) -> Box:
+    """Where a finding lies on this plane: a region of a volume is smaller on one slice than its box in space."""
+    (top, bottom), (left, right) = finding.box[-2:]
+    if number is None or threshold is None:
+        return (top, bottom), (left, right)
+    rows, columns = np.nonzero(_ground(result, number)[top:bottom, left:right] >= threshold)
+    if not len(rows):
+        return (top, bottom), (left, right)
+    return (
+        (top + int(rows.min()), top + int(rows.max()) + 1),
+        (left + int(columns.min()), left + int(columns.max()) + 1),
+    )
 
 
 def _ground(result: ScanResult, number: int | None) -> np.ndarray:
