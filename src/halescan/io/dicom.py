@@ -24,6 +24,7 @@ _SORTING = [
     "SOPClassUID", "Modality", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Rows", "Columns",
     "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
 ]  # fmt: skip
+_SORTED_AS = {"healthy", "abnormal", "train", "test"}
 _DEFER_BYTES = 65536
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _DEFLATED_UID = b"1.2.840.10008.1.2.1.99"
@@ -40,13 +41,14 @@ class _Header:
 
 
 def sources(paths: Sequence[Path]) -> Found:
-    """Sort files into series by folder and SeriesInstanceUID within their study.
+    """Sort files into series by SeriesInstanceUID within their study.
 
-    A series is looked for in one folder: slices that somebody sorted into two (healthy and not, say) are two scans.
+    A series may lie in several folders. Only slices that somebody sorted into healthy/ and abnormal/, or train/ and
+    test/, are told apart: they are two scans.
     Slices that say where they lie are stacked; a file without a position (an X-ray, an ultrasound still) or with many
     frames is a source of its own, also within a series.
     """
-    stacks: dict[tuple[Path, str, str], list[Path]] = defaultdict(list)
+    stacks: dict[tuple[tuple[str, ...], str, str], list[Path]] = defaultdict(list)
     alone: list[Source] = []
     problems: list[Problem] = []
     for path in paths:
@@ -56,10 +58,15 @@ def sources(paths: Sequence[Path]) -> Found:
             problems.append(Problem(path, str(error)))
             continue
         if header.stackable:
-            stacks[path.parent, header.study, header.series].append(path)
+            stacks[_sorted_as(path), header.study, header.series].append(path)
         else:
             alone.append(Source(path, "dicom", (path,), series=header.series or None))
     return Found((*(_stacked(series, files) for (_, _, series), files in stacks.items()), *alone), tuple(problems))
+
+
+def _sorted_as(path: Path) -> tuple[str, ...]:
+    """The folders above a file that say what a person sorted it as."""
+    return tuple(part for part in map(str.lower, path.parts[:-1]) if part in _SORTED_AS)
 
 
 def read(source: Source) -> Scan:

@@ -103,7 +103,7 @@ def _ahead(
         try:
             for case in cases:
                 waiting.append((case, pool.submit(work, case), _bytes(case)))
-                while len(waiting) > MOST_AHEAD or (len(waiting) > jobs and sum(w[2] for w in waiting) > BYTES_AHEAD):
+                while len(waiting) > MOST_AHEAD or (len(waiting) > 1 and sum(w[2] for w in waiting) > BYTES_AHEAD):
                     first, future, _ = waiting.popleft()
                     yield first, future.result()
             while waiting:

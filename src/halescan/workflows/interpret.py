@@ -15,6 +15,7 @@ from halescan.workflows.healthy import embedding
 from halescan.workflows.measure import TOGETHER, Measured
 from halescan.workflows.model import Model
 
+HELD_BYTES = 64 * 2**20  # of pixels waiting to be measured together
 TAIL_STEPS = 1024  # to an exponent of ten: 0.2 % of the share, and the map packs to half the size in half the time
 COMMON = 0.25  # a place as strange as in a quarter of healthy cases is counted, not shown
 
@@ -111,15 +112,16 @@ def place_back(read: Read) -> tuple[np.ndarray | None, np.ndarray]:
 
 
 def together(stream: Iterable[tuple[Case, list[Opened]]]) -> Iterator[list[tuple[Case, list[Opened]]]]:
-    """Cases in groups of about as many images as one pass of the network takes."""
+    """Cases in groups of about as many images as one pass of the network takes, or as few as memory wants."""
     group: list[tuple[Case, list[Opened]]] = []
-    size = 0
+    size = held = 0
     for case, scans in stream:
         group.append((case, scans))
         size += sum(len(scan.images) for scan in scans)
-        if size >= TOGETHER:
+        held += sum(0 if scan.scan is None else scan.scan.pixels.nbytes for scan in scans)
+        if size >= TOGETHER or held >= HELD_BYTES:
             yield group
-            group, size = [], 0
+            group, size, held = [], 0, 0
     if group:
         yield group
 

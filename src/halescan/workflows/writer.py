@@ -18,6 +18,7 @@ from halescan.errors import HalescanError
 from halescan.reporting import write_case
 from halescan.types import CaseResult
 
+HELD_BYTES = 64 * 2**20  # of pixels in results on their way; their maps and masks are twice as much again
 FEW = 8  # below so many cases, starting another process costs more than it saves
 
 
@@ -47,7 +48,7 @@ class Writer:
 
     def write(self, result: CaseResult, folder: Path) -> None:
         """Write a case, now or soon; waits when too many are on their way, so that memory stays flat."""
-        while self.pool is not None and len(self.waiting) >= 2 * self.jobs:
+        while self.pool is not None and self.waiting and self._full():
             self._collect()
         if self.pool is None:
             self._note(result, _write(result, folder, self.lang, self.formats))
@@ -59,6 +60,11 @@ class Writer:
         except BrokenProcessPool:
             self.pool = None
             self.write(result, folder)
+
+    def _full(self) -> bool:
+        """Whether enough results are on their way, by number or by size."""
+        held = sum(scan.scan.pixels.nbytes for result, _, _ in self.waiting for scan in result.scans)
+        return len(self.waiting) >= 2 * self.jobs or held >= HELD_BYTES
 
     def finish(self) -> list[str]:
         """Wait for all; the sentences about what could not be written."""
