@@ -46,6 +46,8 @@ def note_sentence(note: Note, lang: str) -> str:
     values = {name.replace("-", "_"): value for name, value in note.values.items()}
     if isinstance(features := values.get("features"), str):
         values["features"] = ", ".join(_feature(name.strip(), lang) for name in features.split(","))
+    if f"unit-{values.get('unit')}" in SENTENCES:
+        values["unit"] = sentence(f"unit-{values['unit']}", lang)
     return sentence(note.key, lang, **values)
 
 

@@ -57,8 +57,10 @@ FRAME: dict[str, tuple[str, str]] = {
         "Les {units_count} {units} ont tous paru au moins aussi étranges : {p}.",
     ),
     "p-is-not": (
-        "p is the share of healthy {units} at least this strange; it is not the probability of disease.",
-        "p est la part des {units} au moins aussi étranges ; ce n’est pas la probabilité d’une maladie.",
+        "p is the share of healthy {units} at least this strange, this case counted among them; it is not the "
+        "probability of disease.",
+        "p est la part des {units} au moins aussi étranges, ce cas compris ; ce n’est pas la probabilité d’une "
+        "maladie.",
     ),
     "p-missing": (
         "This score has no calibration on healthy cases, so no p-value is given.",
@@ -260,6 +262,8 @@ FRAME: dict[str, tuple[str, str]] = {
     "feature-mask_share": ("share of the picture that is looked at", "part de l’image examinée"),
     "feature-spacing_mm": ("pixel spacing", "espacement des pixels"),
     "feature-slice_spacing_mm": ("slice spacing", "espacement des coupes"),
+    "unit-score": ("score", "score"),
+    "unit-mean absolute error": ("mean absolute error", "erreur absolue moyenne"),
     "feature-spacing": ("whether spacing is known", "connaissance de l’espacement"),
     "feature-embedding": ("overall look", "aspect général"),
     "feature-modality": ("modality", "modalité"),
