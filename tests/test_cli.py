@@ -473,7 +473,14 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def started(*words: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "halescan", *map(str, words)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, preexec_fn=_hear_ctrl_c
+    )
+
+
+def _hear_ctrl_c() -> None:
+    """Where the tests run in the background of a shell, Ctrl-C is ignored, and children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupted(process: subprocess.Popen[str], *, after: str, seconds: float = 0.0) -> Said:
