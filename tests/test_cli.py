@@ -390,7 +390,7 @@ def _flipped(model: Path) -> None:
         (_flipped, "checksum"),
         (_edited("schema", "halescan.model/9"), "newer Halescan"),
         (_edited("detector", "nosuch"), "no detector"),
-        (_edited("settings", {"nope": 1}), "hold together"),
+        (_edited("settings", {"nope": 1}), "no setting nope"),
         (_edited("profile", [1]), "profile"),
         (_edited("training_set", None), "training_set"),
         (_edited("trained_utc", [1]), "trained_utc"),

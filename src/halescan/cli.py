@@ -407,7 +407,19 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def _listening(quiet: bool = False) -> Iterator[Callable[[Any], None]]:
-    """A listener for `Progress`: a bar on a terminal, plain lines in a pipe, nothing when quiet."""
+    """A listener for `Progress`, and for what a command has to say when it is stopped by Ctrl-C."""
+    try:
+        with _progress(quiet) as listen:
+            yield listen
+    except KeyboardInterrupt as stop:
+        for note in getattr(stop, "__notes__", []):  # typer lets go of the exception and what it says
+            typer.echo(_plain(note), err=True)
+        raise
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
+    """A bar on a terminal, plain lines in a pipe, nothing when quiet."""
     if quiet:
         yield lambda progress: None
     elif sys.stderr.isatty():

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from halescan.errors import WeightsError
 from halescan.networks.backbones import Backbone, find_backbone, get_backbone, list_backbones
 from halescan.networks.own_encoder import OwnEncoder
+from halescan.networks.transformers_model import TransformersModel
 
 REAL_WEIGHTS = Path(os.environ.get("HALESCAN_WEIGHTS", Path(__file__).parents[2] / "../shared/weights"))
 
@@ -170,6 +171,39 @@ def test_dinov2_tokens_become_a_grid_without_the_class_token(tmp_path: Path) -> 
             2
         ]
     torch.testing.assert_close(level[0, :, 1, 0], tokens[0, 1 + 3], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"hidden_sizes": [8, 500_000]}, "other shapes"),
+        ({"hidden_sizes": [8, 10**30]}, "beyond any model's"),
+        ({"depths": [1, 900_000]}, "more layers"),
+        ({"depths": [1, 2]}, "lack"),
+        ({"embedding_size": "wide"}, "no vision model"),
+        ({"model_type": "nonsense"}, "no vision model"),
+    ],
+)
+def test_a_configuration_that_asks_for_more_than_its_weights_is_refused(change: dict[str, object], match: str) -> None:
+    from transformers import ResNetConfig, ResNetModel
+
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1], layer_type="basic")
+    weights = ResNetModel(config).state_dict()
+    with pytest.raises(WeightsError, match=match):
+        TransformersModel({**config.to_dict(), **change}, weights)
+
+
+def test_a_configuration_cannot_name_code_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import AutoConfig, Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(hidden_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14)
+    asked: list[str] = []
+    make = AutoConfig.for_model
+    monkeypatch.setattr(AutoConfig, "for_model", lambda **facts: asked.extend(facts) or make(**facts))
+    code = {"auto_map": {"AutoModel": "x.y"}, "attn_implementation": "someone/kernel", "_attn_implementation": "a/b"}
+    TransformersModel({**config.to_dict(), **code}, Dinov2Model(config).state_dict())
+    assert "hidden_size" in asked
+    assert not set(code) & set(asked)
 
 
 @pytest.mark.parametrize(("learned", "shown"), [(1, 3), (3, 1), (1, 1), (3, 3)])

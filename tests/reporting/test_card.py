@@ -8,6 +8,12 @@ def test_what_is_always_true_stands_on_every_card():
     assert card.startswith("# Chest\n")
     assert "Research use only" in card
     assert "not the probability of disease" in card
+    assert "read with caution" in card
+    assert "never says that a scan is healthy" in card
+
+
+def test_a_summary_is_a_sentence():
+    assert "\n\nDistance to healthy.\n" in model_card({"title": "Chest", "summary": "distance to healthy."})
 
 
 def test_sentences_lists_and_tables_have_their_form():

@@ -10,6 +10,13 @@ def test_ordinary_places_stay_uncoloured():
     assert (scale_alpha(np.array([1.1, 2.0, 4.0])) > 0).all()
 
 
+def test_opacity_grows_with_strangeness_and_leaves_more_than_half_of_the_anatomy():
+    opacity = scale_alpha(np.linspace(1.01, 4.0, 50)).astype(int)
+    assert (np.diff(opacity) >= 0).all()
+    assert opacity[0] < 40
+    assert opacity[-1] < 255 / 2
+
+
 def test_stranger_places_are_lighter_so_that_a_grey_printer_keeps_the_order():
     light = scale_rgb(np.linspace(0, 4, 100)).astype(float) @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(light) >= -0.5).all()

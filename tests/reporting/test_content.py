@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from halescan.errors import SettingError
@@ -71,6 +72,35 @@ def test_three_healthy_scans_withhold_only_the_decision():
     assert len(content.scans[0].findings) == 2
 
 
+def test_a_scan_unlike_the_training_scans_softens_the_headline():
+    content = build_content(case_of(notes=(Note("unlike-training", {"features": "height"}),)))
+    assert content.kind == "doubtful"
+    assert content.headline == "Read with caution: unlike the training scans"
+    assert content.sentences[0].startswith("This scan is unlike the training scans in: height.")
+
+
+def test_another_modality_is_said_before_anything_else():
+    scan = flat_scan()
+    other = Note("other-modality", {"found": "CT", "expected": "DX"})
+    scan = replace(scan, scan=replace(scan.scan, notes=(Note("unlike-training", {"features": "height"}), other)))
+    content = build_content(case_of(scan))
+    assert "not the kind of scan this model was made for" in content.headline
+    assert "has no business with it" in content.sentences[0]
+    assert "hold for scans like the training scans only" in content.sentences[2]
+
+
+def test_where_nothing_was_decided_no_threshold_and_no_rate_are_shown():
+    for case in (withheld_case(), uncalibrated_case()):
+        labels = {fact.label for fact in build_content(case).verdict_facts}
+        assert not labels & {"Threshold", "False-alarm rate"}
+
+
+def test_an_uncalibrated_score_is_not_said_to_be_calibrated_on_anything():
+    facts = {fact.label: fact.value for fact in build_content(uncalibrated_case()).verdict_facts}
+    assert "Calibrated on" not in facts
+    assert facts["Calibration"] == "none for this kind of case"
+
+
 def test_an_uncalibrated_score_has_no_p_value_and_no_histogram():
     content = build_content(uncalibrated_case())
     assert content.histogram_svg == ""
@@ -79,7 +109,9 @@ def test_an_uncalibrated_score_has_no_p_value_and_no_histogram():
 
 
 def test_all_notes_are_said_once():
-    assert len(build_content(noted_case()).notes) == 9  # eight, and that the spacing is unknown
+    content = build_content(noted_case())
+    assert len(content.notes) == 7  # eight, less the two doubts the verdict has said, and that the spacing is unknown
+    assert not any("unlike the training" in note or "modality" in note for note in content.notes)
 
 
 def test_what_is_true_of_all_scans_is_said_once_and_else_names_the_scan():
@@ -111,10 +143,58 @@ def test_a_volume_has_slices_millimetres_and_orientation():
     section = content.scans[0]
     assert section.montage is not None
     assert section.slice_scores_svg
-    assert "slice 5" in section.findings[0].place
+    assert "slices 1–13, peak on 5" in section.findings[0].place
     assert "11.5 mm" in section.findings[0].facts[0].value
     assert "Window −1,000 … 400 HU" in section.facts
     assert any("Radiological convention" in remark for remark in section.remarks)
+
+
+def test_the_picture_says_which_slice_it_shows_and_why():
+    scan = volume_scan()
+    captions = [
+        build_content(case_of(changed)).scans[0].pictures[0].caption
+        for changed in (scan, replace(scan, findings=()), replace(scan, findings=(), slice_scores=None))
+    ]
+    assert captions[0] == "As acquired, slice 5 of 14 (through the peak of region 1)"
+    assert captions[1] == "As acquired, slice 5 of 14 (the slice with the highest score)"
+    assert captions[2] == "As acquired, slice 5 of 14 (through the strangest place of the map)"
+
+
+def test_the_slice_shown_and_the_strangest_slice_are_both_named():
+    scan = volume_scan()
+    scores = np.ones(14)
+    scores[9] = 7.0
+    drawn = build_content(case_of(replace(scan, slice_scores=scores))).scans[0].slice_scores_svg
+    assert "slice 5, shown above" in drawn
+    assert "slice 10, highest score" in drawn
+
+
+def test_a_map_strange_nearly_everywhere_lists_no_region_but_says_its_share():
+    wide = flat_scan(map=np.full((96, 80), 3.0, np.float32))
+    section = build_content(case_of(wide)).scans[0]
+    assert section.findings == ()
+    assert "100\u202f% of what was examined lies above the threshold" in section.findings_sentence
+
+
+def test_when_nothing_is_marked_it_says_what_remains_and_gives_no_advice_about_a_region():
+    model = model_of(look_next=("chest-xray-priors", "chest-xray-lines"))
+    calm = case_of(flat_scan(findings=()), verdict=verdict_of(decision="not-above"), model=model)
+    content = build_content(calm)
+    assert content.blind_spots_title.startswith("What remains to be looked at")
+    assert (content.look_next_title, len(content.look_next)) == ("In any case", 1)
+    marked = build_content(case_of(model=model))
+    assert (marked.look_next_title, len(marked.look_next)) == ("What to look at next", 2)
+
+
+def test_regions_without_p_values_are_not_told_what_a_p_value_is():
+    untested = flat_scan(findings=tuple(replace(found, p_value=None) for found in flat_scan().findings))
+    assert "p-value" not in build_content(case_of(untested)).scans[0].findings_sentence
+    assert "p-value" in build_content(case_of()).scans[0].findings_sentence
+
+
+def test_the_bars_say_how_many_patients_stand_behind_them():
+    drawn = build_content(case_of(verdict=verdict_of(units=150))).histogram_svg
+    assert "healthy reference (200 scores of 150 patients)" in drawn
 
 
 def test_sides_named_without_known_orientation_are_called_assumed():

@@ -121,14 +121,20 @@ def test_a_finding_shows_on_its_own_slices_only():
     assert _picture(result, number=13, window=(-1000.0, 400.0)).over is None
 
 
-def test_the_montage_holds_the_key_slices_and_at_most_sixteen_tiles():
+def test_the_montage_holds_the_key_slices_and_at_most_twelve_tiles():
     result = volume_scan()
     numbers = slices_to_show(result)
     assert 4 in numbers
-    assert len(numbers) <= 16
+    assert len(numbers) <= 12
     picture = montage(result, numbers, window=(-1000.0, 400.0), threshold=THRESHOLD)
     assert picture.over is not None
     assert picture.over.size == picture.base.size
+
+
+def test_the_montage_holds_the_strangest_slice():
+    scores = np.ones(14)
+    scores[9] = 7.0
+    assert {4, 9} <= set(slices_to_show(replace(volume_scan(), slice_scores=scores), most=3))
 
 
 def test_the_montage_keeps_to_the_slices_that_were_examined():

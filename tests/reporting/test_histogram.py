@@ -5,7 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from halescan.reporting.histogram import axis_bounds, histogram_svg, ticks_between
@@ -35,6 +35,7 @@ def _place(svg: str, text: str) -> ElementTree.Element:
     st.floats(-1e6, 1e6),
     st.one_of(st.none(), st.floats(-1e6, 1e6)),
 )
+@example([5e-324], 5e-324, None)  # the smallest number there is: no share of it can be taken
 @settings(deadline=None)
 def test_whatever_the_scores_the_drawing_stays_inside_its_frame(healthy, score, threshold):
     svg = _draw(healthy, score=score, threshold=threshold)
@@ -77,3 +78,9 @@ def test_ticks_are_few_round_and_inside(low, high):
     ticks = ticks_between(low, high)
     assert 2 <= len(ticks) <= 8
     assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in ticks)
+
+
+def test_the_label_of_the_threshold_is_readable_where_the_line_of_the_score_runs_through_it():
+    svg = _draw(score=1.7, threshold=1.75)
+    assert svg.index(">this case<") < svg.index(">threshold<")  # drawn later, above that line
+    assert _place(svg, "threshold").get("stroke") == "#ffffff"

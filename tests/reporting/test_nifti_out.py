@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from halescan.errors import OutputError, ShapeError
-from halescan.reporting.nifti_out import affine_ras, write_map
+from halescan.reporting.nifti_out import STEPS, affine_ras, write_map
 from halescan.types import Scan
 from tests.reporting.cases import AXIAL, flat_scan, volume_scan
 
@@ -16,9 +16,15 @@ def test_the_map_comes_back_voxel_by_voxel(tmp_path):
     result = volume_scan()
     write_map(result.scan, result.tail, tmp_path / "map.nii.gz")
     image = nibabel.load(tmp_path / "map.nii.gz")
-    assert image.get_data_dtype() == np.float32
-    assert np.array_equal(np.asarray(image.dataobj), result.tail.T)
+    assert np.abs(np.asarray(image.dataobj) - result.tail.T).max() <= 0.5 / STEPS
     assert image.header.get_xyzt_units()[0] == "mm"
+
+
+def test_values_without_a_share_are_zero_and_endless_ones_the_largest(tmp_path):
+    tail = np.array([[np.nan, np.inf], [-1.0, 2.0]])
+    write_map(Scan(np.zeros((2, 2)), 2), tail, tmp_path / "map.nii.gz")
+    values = np.asarray(nibabel.load(tmp_path / "map.nii.gz").dataobj)[..., 0].T
+    assert np.allclose(values, [[0, 32767 / STEPS], [0, 2]])
 
 
 def test_a_voxel_keeps_its_place_in_the_patient(tmp_path):

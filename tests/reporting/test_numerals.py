@@ -18,7 +18,7 @@ from halescan.reporting.numerals import area, fixed, length, number, p_value, pe
         (1_000_000, "1,000,000", "1\u202f000\u202f000"),
         (0.0, "0", "0"),
         (1e-9, "1.00e-09", "1,00e-09"),
-        (9.999, "10.00", "10,00"),
+        (9.999, "10.0", "10,0"),
     ],
 )
 def test_a_number_is_written_as_its_language_writes_it(value, english, french):

@@ -21,6 +21,15 @@ def test_it_carries_map_and_legend():
     assert coloured.sum() > 2000
 
 
+def test_the_original_stands_beside_the_map():
+    page = _open(overlay_png(flat_scan(), model_of())).astype(int)
+    half = (page.shape[1] - 8) // 2
+    left, right = page[:-90, :half], page[:-90, half + 8 :]
+    assert left.shape == right.shape
+    assert np.ptp(left, axis=-1).max() == 0  # grey, as acquired
+    assert np.ptp(right, axis=-1).max() > 60
+
+
 def test_a_volume_shows_its_key_slice():
     assert _open(overlay_png(volume_scan(), model_of(window=(-1000.0, 400.0)))).ndim == 3
 

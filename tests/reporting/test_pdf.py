@@ -23,6 +23,14 @@ def test_every_page_says_research_use_only(name):
     assert all("RESEARCH USE ONLY" in page for page in pages)
 
 
+@pytest.mark.parametrize("name", sorted(ALL_CASES))
+def test_the_last_page_is_never_near_empty(name):
+    content = build_content(ALL_CASES[name]())
+    last = _pages(content)[-1]
+    for said in (content.words["histogram"], content.blind_spots_title, content.words["model"]):
+        assert said in last
+
+
 def test_french_accents_are_printed():
     pages = _pages(build_content(case_of(), "fr"))
     assert "USAGE RÉSERVÉ À LA RECHERCHE" in pages[0]

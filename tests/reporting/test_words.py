@@ -58,6 +58,11 @@ def test_values_are_written_in_the_language():
     assert "3,1\u00a0%" in note_sentence(Note("non-finite-pixels", {"share": 0.031}), "fr")
 
 
+def test_of_many_features_the_first_four_are_named():
+    said = note_sentence(Note("unlike-training", {"features": "height, width, std, mean, p05, p95"}), "en")
+    assert "in: height, width, contrast, mean grey value and 2 more." in said
+
+
 def test_names_of_values_may_carry_dashes():
     assert "(lungs)" in note_sentence(Note("mask-everything", {"looked-for": "lungs"}), "en")
 

@@ -16,7 +16,7 @@ def test_the_key_slice_is_the_strangest_even_where_the_score_is_the_mean():
 def test_skipped_slices_keep_the_numbering_of_the_volume():
     case = case_from_slices([2.0, 9.0], how="max", indices=[3, 5], depth=8)
     assert case.key_slice == 5
-    np.testing.assert_array_equal(case.slice_scores, [2, 2, 2, 2, 2, 9, 2, 2])
+    np.testing.assert_array_equal(case.slice_scores, [np.nan] * 3 + [2, np.nan, 9] + [np.nan] * 2)
 
 
 @pytest.mark.parametrize(("indices", "depth"), [([0], 4), ([0, 0], 4), ([0, 4], 4), ([-1, 2], 4)])

@@ -30,7 +30,7 @@ def test_one_cycle_climbs_then_falls_and_never_stands_still() -> None:
     assert max(shares) == 1.0
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"learning_rate": 0.0}, {"curve": "bumpy"}, {"keep": "first"}])
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"learning_rate": 0.0}, {"curve": "bumpy"}])
 def test_a_setting_out_of_range_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingError):
         Schedule(**({"steps": 10} | wrong))  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ def test_weights_come_back_exactly_and_to_rest() -> None:
     net = small_net()
     net(torch.from_numpy(images()))  # moves the running statistics
     arrays = module_arrays(net, prefix="net/") | {"other": np.ones(3)}
-    again = put_arrays(small_net(seed=1), arrays, prefix="net/")
+    again = put_arrays(lambda: small_net(seed=1), arrays, prefix="net/")
     sample = torch.from_numpy(images(2))
     assert not again.training
     assert torch.allclose(again(sample), net.eval()(sample), atol=1e-6)  # the layout changes the order of sums
@@ -31,7 +31,19 @@ def test_the_arrays_do_not_change_with_the_module() -> None:
 @pytest.mark.parametrize("change", [{"0.weight": np.zeros((1, 1, 3, 3), np.float32)}, {"extra": np.zeros(1)}])
 def test_weights_that_do_not_fit_are_refused(change: dict[str, np.ndarray]) -> None:
     with pytest.raises(ModelError, match="do not fit"):
-        put_arrays(small_net(), module_arrays(small_net()) | change)
+        put_arrays(small_net, module_arrays(small_net()) | change)
+
+
+def test_weights_of_another_type_are_refused() -> None:
+    arrays = module_arrays(small_net())
+    with pytest.raises(ModelError, match="another type"):
+        put_arrays(small_net, arrays | {"0.weight": arrays["0.weight"].astype(np.float64)})
+
+
+@pytest.mark.parametrize("side", [2**20, 2**62])
+def test_a_network_too_large_for_any_machine_is_refused_at_once(side: int) -> None:
+    with pytest.raises(ModelError, match="do not fit"):
+        put_arrays(lambda: torch.nn.Linear(side, side), {"weight": np.zeros((2, 2), np.float32)})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,3 +155,66 @@ def test_training_leaves_history_and_its_picture(phantoms: PhantomFolders, tmp_p
     assert [line["step"] for line in lines] == [50, 100, 120]
     assert (tmp_path / "model" / "training.png").read_bytes().startswith(b"\x89PNG")
     assert not (tmp_path / "model.partial").exists()
+
+
+def stopping(stage: str) -> Callable[[Progress], None]:
+    """Ctrl-C at the first word of a stage."""
+
+    def listen(progress: Progress) -> None:
+        if progress.stage == stage:
+            raise KeyboardInterrupt
+
+    return listen
+
+
+FEATURES = {"backbone": "own", "encoder_steps": 10, "levels": [2, 3], "grid": 8, "components": 4}
+SMALL = {
+    "padim": FEATURES,
+    "patchcore": FEATURES,
+    "autoencoder": {"steps": 20, "widths": [4, 4]},
+}
+
+
+def small(detector: str) -> dict[str, Any]:
+    """A recipe that is learned in a second."""
+    return {
+        "profile": "lung-ct",
+        "detector": detector,
+        "profile_settings": {"size": [32, 32]},
+        "detector_settings": SMALL[detector],
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(phantoms: PhantomFolders, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
+    """What each detector learns when nobody stops it."""
+    folder = tmp_path_factory.mktemp("whole")
+    return {name: train(phantoms.healthy, out=folder / name, **small(name)).detector.state() for name in SMALL}
+
+
+@pytest.mark.parametrize(
+    ("detector", "stage", "kept"),
+    [
+        ("padim", "preparing scans", "nothing is kept"),
+        ("padim", "encoder", "the prepared scans, and nothing learned yet"),
+        ("padim", "gaussians", "the encoder after 10 of 10 steps"),
+        ("patchcore", "patches", "the encoder after 10 of 10 steps"),
+        ("patchcore", "measuring healthy scans", "the encoder after 10 of 10 steps"),
+        ("autoencoder", "autoencoder", "the prepared scans, and nothing learned yet"),
+    ],
+)
+def test_stopped_anywhere_it_says_what_is_kept_and_resumes_to_the_same_model(
+    phantoms: PhantomFolders, tmp_path: Path, whole: dict[str, Any], detector: str, stage: str, kept: str
+) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(phantoms.healthy, out=tmp_path / "cut", listen=stopping(stage), **small(detector))
+    assert kept in caught.value.__notes__[0]
+    resumed = train(phantoms.healthy, out=tmp_path / "cut", resume=True, **small(detector)).detector.state()
+    for name, value in whole[detector].items():
+        np.testing.assert_allclose(resumed[name], value, atol=1e-5, err_msg=name)
+
+
+def test_a_note_cut_short_by_a_crash_begins_anew(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    (tmp_path / "m.partial").mkdir()
+    (tmp_path / "m.partial" / "request.json").write_text('{"profile": {"na')
+    assert train(phantoms.healthy, out=tmp_path / "m", resume=True, **ATLAS).folder == tmp_path / "m"

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from halescan.data.ahead import ahead
 from halescan.data.prepare import Prepared, prepare
 from halescan.data.profiles import Profile
 from halescan.data.table import Item
@@ -189,8 +188,9 @@ def _write(
     for part in reversed(_PARTS):
         (folder / part).unlink(missing_ok=True)
     rows = _Rows()
+    prepared = ahead(lambda item: _made(item, profile), items, jobs=jobs, most=jobs + 1)
     with (folder / "images.f32").open("wb") as images, (folder / "masks.bits").open("wb") as masks:
-        for number, (item, made) in enumerate(zip(items, _ahead(items, profile, jobs), strict=True)):
+        for number, (item, made) in enumerate(zip(items, prepared, strict=True)):
             if isinstance(made, Problem):
                 rows.problems.append(made)
             else:
@@ -255,25 +255,6 @@ class _Rows:
         partial = folder / "images.json.partial"
         partial.write_text(json.dumps(record), encoding="utf-8")
         os.replace(partial, folder / "images.json")
-
-
-def _ahead(items: Sequence[Item], profile: Profile, jobs: int) -> Iterator[list[Prepared] | Problem]:
-    """The images of each scan in order, a few scans ahead of who takes them."""
-    if jobs == 1:
-        yield from (_made(item, profile) for item in items)
-        return
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        waiting: deque[Future[list[Prepared] | Problem]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(_made, item, profile))
-                if len(waiting) > jobs + 1:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _made(item: Item, profile: Profile) -> list[Prepared] | Problem:

@@ -124,7 +124,7 @@ class Autoencoder(Detector):
         return module_arrays(self._network, prefix="network/") | seen
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
-        self._network = put_arrays(self._build(shape), state, prefix="network/")
+        self._network = put_arrays(lambda: self._build(shape), state, prefix="network/")
         self._perception = Perception.from_state(state) if self.residual == "perceptual" else None
 
     def _build(self, shape: tuple[int, ...]) -> ConvAutoencoder:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from torch import nn
 
 from halescan.errors import NotFitted, SettingError, ShapeError, TrainingError
@@ -145,6 +146,12 @@ class Detector(ABC):
         self._restore(rest, shape)
         self.learned_shape = shape
         return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where it scores."""
+        modules = (part for part in vars(self).values() if isinstance(part, nn.Module))
+        return next((weight.device for module in modules for weight in module.parameters()), torch.device("cpu"))
 
     def to(self, device: str) -> Self:
         """Score on this device from now on; `Run.device` says how it is spelled. Learning moves there by itself.

@@ -103,7 +103,7 @@ class DenoisingAutoencoder(Detector):
         return module_arrays(self._network)
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
-        self._network = put_arrays(self._build(shape), state)
+        self._network = put_arrays(lambda: self._build(shape), state)
 
     def _build(self, shape: tuple[int, ...]) -> nn.Module:
         return UNet(dims=len(shape) - 1, channels=shape[0], width=self.width, depth=self.depth, norm=self.norm)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from halescan.detectors.encoders import Origin, choose_backbone
+from halescan.errors import SettingError
 from halescan.networks.backbones import Backbone
 from halescan.networks.pyramid import Pyramid
 from halescan.training.chance import numbers
@@ -16,6 +17,7 @@ from halescan.types import Images
 
 BASIS_IMAGES = 256  # enough for a covariance of some hundred channels: each image gives hundreds of places
 AT_ONCE = 16  # images read at once
+FINE_GRID = 64  # places along a side of a map, which cost nothing however small the images are
 
 
 class FeatureSpace:
@@ -71,6 +73,17 @@ def read(images: Images, where: np.ndarray, run: Run, *, stage: str) -> Iterator
         part = where[start : start + AT_ONCE]
         yield part, as_tensor(images.take(part.tolist()).images)
         run.listen(Progress(stage, start + len(part), len(where)))
+
+
+def check_grid(grid: int | None, shape: Sequence[int]) -> None:
+    """Refuse a map much finer than the images `(c, h, w)` it comes from: it takes memory and tells nothing more.
+
+    Raises:
+        SettingError: if the grid has more places along a side than the images have pixels (64 are always allowed).
+    """
+    most = max(FINE_GRID, *shape[1:])
+    if grid is not None and grid > most:
+        raise SettingError(f"grid must be at most {most} for images of {tuple(shape[1:])} pixels, got {grid}")
 
 
 def as_tensor(images: np.ndarray) -> Tensor:

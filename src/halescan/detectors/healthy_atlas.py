@@ -4,9 +4,11 @@ import numpy as np
 from scipy import ndimage
 
 from halescan.detectors.base import Detector
-from halescan.errors import SettingError
+from halescan.errors import ModelError, SettingError
 from halescan.training.run import Progress, Run
 from halescan.types import Batch, Images, Scores
+
+AT_ONCE = 8  # images read at once: in float64 and with what the blur needs, a volume takes hundreds of megabytes
 
 
 class HealthyAtlas(Detector):
@@ -28,21 +30,22 @@ class HealthyAtlas(Detector):
     dims = (2, 3)
 
     def __init__(self, *, blur_px: float = 1.0, smooth_px: float = 2.0, floor: float = 0.1) -> None:
-        if min(blur_px, smooth_px) < 0 or not 0 < floor <= 1:
+        if min(blur_px, smooth_px) < 0 or max(blur_px, smooth_px) > 100 or not 0 < floor <= 1:
             raise SettingError(
-                "blur_px and smooth_px must be 0 or more and floor in (0, 1], "
+                "blur_px and smooth_px must lie in [0, 100] and floor in (0, 1], "
                 f"got {blur_px}, {smooth_px} and {floor}; 1, 2 and 0.1 are usual"
             )
         self.blur_px, self.smooth_px, self.floor = blur_px, smooth_px, floor
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         count, mean, squares = 0, np.zeros(()), np.zeros(())
-        for batch in normal:
-            images = self._blurred(batch.images)
+        for start in range(0, len(normal), AT_ONCE):
+            images = self._blurred(normal.take(range(start, min(start + AT_ONCE, len(normal)))).images)
             mine, here = images.mean(0), len(images)
             apart, total = mine - mean, count + here
             mean = mean + apart * (here / total)
-            squares = squares + np.square(images - mine).sum(0) + np.square(apart) * (count * here / total)
+            images -= mine
+            squares = squares + np.square(images, out=images).sum(0) + np.square(apart) * (count * here / total)
             count = total
             run.listen(Progress(self.name, count, len(normal)))
         self._mean = mean.astype(np.float32)
@@ -57,6 +60,8 @@ class HealthyAtlas(Detector):
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
         self._mean, self._spread = state["mean"].astype(np.float32), state["spread"].astype(np.float32)
+        if self._mean.shape != shape or self._spread.shape != shape:
+            raise ModelError(f"{self.name}: the stored mean and spread do not have the images' shape {shape}")
 
     def _blurred(self, images: np.ndarray) -> np.ndarray:
         """`(n, c, *grid)` float64, blurred in space alone."""

@@ -8,7 +8,7 @@ import torch
 
 from halescan.detectors.base import Detector
 from halescan.detectors.encoders import check_backbone
-from halescan.detectors.features import FeatureSpace, as_places, as_tensor, part_of, read
+from halescan.detectors.features import FeatureSpace, as_places, as_tensor, check_grid, part_of, read
 from halescan.errors import NotFitted, SettingError, TrainingError
 from halescan.networks.gaussians import PlaceGaussians
 from halescan.networks.pyramid import Pyramid
@@ -77,6 +77,11 @@ class PaDiM(Detector):
         """ "weights" or "own": where the backbone came from; None before `fit`."""
         return None if self._space is None else self._space.origin
 
+    @property
+    def device(self) -> torch.device:
+        """Where it scores."""
+        return torch.device("cpu") if self._space is None else self._space.backbone.device
+
     def to(self, device: str) -> Self:
         """Score on this device from now on."""
         if self._space is not None:
@@ -92,6 +97,7 @@ class PaDiM(Detector):
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         if len(normal) < 2:
             raise TrainingError(f"{self.name} needs two healthy images or more, got {len(normal)}")
+        check_grid(self.grid, normal.take([0]).images.shape[1:])
         space = FeatureSpace.learn(
             normal,
             run,
@@ -120,6 +126,7 @@ class PaDiM(Detector):
         }
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
+        check_grid(self.grid, shape)
         self._space = FeatureSpace.from_state(state, self._pyramid())
         self._gaussians = PlaceGaussians().restore(part_of(state, "gaussians"))
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from halescan.detectors.base import Detector
 from halescan.detectors.encoders import backbones_at_hand, check_backbone, fetch_backbone
-from halescan.detectors.features import AT_ONCE, FeatureSpace, as_places, as_tensor, read
+from halescan.detectors.features import AT_ONCE, FeatureSpace, as_places, as_tensor, check_grid, read
 from halescan.errors import ModelError, NotFitted, SettingError
 from halescan.networks.nearest import BankByPlace, BankOfAll, spread_out
 from halescan.networks.pyramid import Pyramid
@@ -110,6 +110,11 @@ class PatchCore(Detector):
         """ "weights" or "own": where the backbone came from; None before `fit`."""
         return None if self._space is None else self._space.origin
 
+    @property
+    def device(self) -> torch.device:
+        """Where it scores."""
+        return torch.device("cpu") if self._space is None else self._space.backbone.device
+
     def left_out(
         self, normal: Images, *, groups: np.ndarray | None = None, most: int = 200
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -149,6 +154,8 @@ class PatchCore(Detector):
         return check_backbone(self.backbone, run)
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
+        first = normal.take([0]).images
+        check_grid(self.grid, first.shape[1:])
         space = FeatureSpace.learn(
             normal,
             run,
@@ -157,7 +164,6 @@ class PatchCore(Detector):
             pyramid=self._pyramid(),
             encoder_steps=self.encoder_steps,
         )
-        first = normal.take([0]).images
         _, width, *grid = space.describe(as_tensor(first)).shape
         thumbnail = EXAMPLE_SIDE**2 * first.shape[1]
         self._space = space
@@ -187,7 +193,7 @@ class PatchCore(Detector):
         shown = np.arange(count, dtype=np.int32)
         self._sources = np.tile(np.where(shown < len(self.examples), shown, -1), views).astype(np.int32)
         self._learned = np.tile(chosen, views)
-        self._bank = self._as_bank(patches.flatten(1, 2).float().to(self._device), grid)
+        self._bank = self._as_bank(patches.flatten(1, 2).float().to(self.device), grid)
 
     def _remember_anywhere(self, normal: Images, run: Run, *, width: int, places: int, thumbnail: int) -> None:
         """Patches of all images, drawn at random and then spread out; each remembers its image."""
@@ -220,7 +226,7 @@ class PatchCore(Detector):
         self.examples = np.concatenate(examples) if examples else _thumbnails(torch.zeros(0, 1, 1, 1))
         position = {int(number): index for index, number in enumerate(used)}
         self._sources = np.asarray([position.get(int(number), -1) for number in number_of], np.int32)
-        self._bank = self._as_bank(torch.cat(rows)[kept].float().to(self._device), (0, 0))
+        self._bank = self._as_bank(torch.cat(rows)[kept].float().to(self.device), (0, 0))
 
     def _views(self, images: Tensor) -> list[Tensor]:
         """The images `(n, c, h, w)`, and their mirror images if those are healthy views too."""
@@ -259,13 +265,21 @@ class PatchCore(Detector):
         }
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
+        check_grid(self.grid, shape)
         self._space = FeatureSpace.from_state(state, self._pyramid())
         down, across = (int(side) for side in state["bank_grid"])
         patches = torch.from_numpy(np.array(state["bank"])).float()
-        if patches.ndim != (2 if self.neighbourhood is None else 3):
+        if patches.ndim != (2 if self.neighbourhood is None else 3) or not self._fits(patches, (down, across)):
             raise ModelError(f"{self.name}: the stored bank does not fit neighbourhood={self.neighbourhood}")
         self._bank = self._as_bank(patches, (down, across))
         self._sources, self.examples = np.array(state["sources"]), np.array(state["examples"])
+
+    def _fits(self, patches: Tensor, grid: tuple[int, int]) -> bool:
+        """Whether a bank has the places it says, and listing those around each takes no more than the bank itself."""
+        if self.neighbourhood is None:
+            return True
+        around = len(patches) * (2 * self.neighbourhood + 1) ** 2
+        return len(patches) == grid[0] * grid[1] and around < 16 * patches.numel() + 2**20
 
     def _as_bank(self, patches: Tensor, grid: tuple[int, int]) -> BankByPlace | BankOfAll:
         if self.neighbourhood is None:
@@ -286,10 +300,6 @@ class PatchCore(Detector):
     @property
     def _bytes(self) -> float:
         return self.memory_mb * 1e6
-
-    @property
-    def _device(self) -> torch.device:
-        return self._ready().backbone.device
 
 
 def _images_within(limit: float, patches: int, thumbnail: int) -> int:

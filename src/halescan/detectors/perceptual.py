@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from halescan.errors import ModelError
 from halescan.networks.blocks import resize
 from halescan.networks.conv_autoencoder import ConvAutoencoder
 from halescan.networks.residuals import feature_residual
@@ -73,6 +74,8 @@ class Perception:
         """What `state` gave, taken back."""
         kept = {name.removeprefix("backbone/"): value for name, value in state.items() if name.startswith("backbone/")}
         count = sum(name.startswith("perception/mean/") for name in state)
+        if not count:
+            raise ModelError("the model holds no features to compare; its residual was not perceptual when it learned")
         means, spreads = (
             [torch.tensor(state[f"perception/{what}/{level}"]) for level in range(count)] for what in ("mean", "spread")
         )

@@ -227,9 +227,10 @@ def _build(kind: str, config: dict[str, Any], weights: Mapping[str, Tensor]) -> 
     if kind == "mobilenet_v2":
         return MobileNetV2(weights, same=bool(config.get("tf_padding", True)))
     if kind == "own":
-        depth = 1 + max(int(name.split(".")[1]) for name in weights)  # it may have been cut
-        network = OwnEncoder(int(config["channels"]), [int(width) for width in config["widths"]][:depth])
-        network.load_state_dict(dict(weights))
+        depth = min(1 + max(int(name.split(".")[1]) for name in weights), len(weights))  # it may have been cut
+        with torch.device("meta"):  # shapes alone, until they are known to be those of the weights
+            network = OwnEncoder(int(config["channels"]), [int(width) for width in config["widths"][:depth]])
+        network.load_state_dict(dict(weights), assign=True)
         return network
     if kind == "transformers":
         return TransformersModel(config, weights)

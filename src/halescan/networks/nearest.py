@@ -39,8 +39,7 @@ class BankByPlace:
         images, places, _ = queries.shape
         window = self.around.shape[1]
         asked = queries[:, self.around].permute(1, 0, 2, 3).reshape(places, images * window, -1)
-        far = torch.baddbmm(self.half, asked, self.patches.transpose(1, 2), alpha=-1)  # (d^2 - |query|^2) / 2
-        best, image = (part.reshape(places, images, window, -1) for part in _smallest(far, count))
+        best, image = (part.reshape(places, images, window, -1) for part in self._own(asked, count))
         opposite = torch.arange(window - 1, -1, -1, device=queries.device)
         best, image = (part[self.around, :, opposite].permute(2, 0, 1, 3) for part in (best, image))
         best = best.masked_fill(~self.inside[None, :, :, None], torch.inf).flatten(2)  # (n, p, window * count)
@@ -48,6 +47,21 @@ class BankByPlace:
         image = image.flatten(2).gather(2, first)
         place = self.around.repeat_interleave(best.shape[2] // window, dim=1).expand(images, -1, -1).gather(2, first)
         return _sorted_exact(queries, self.patches[place, image], image)
+
+    def _own(self, asked: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The `count` smallest (d^2 - |query|^2) / 2 of queries `(p, q, d)`, each to the patches of its place.
+
+        A processor takes place after place: what it multiplies then stays in its cache, in half the time.
+        """
+        if asked.device.type != "cpu":
+            return _smallest(torch.baddbmm(self.half, asked, self.patches.transpose(1, 2), alpha=-1), count)
+        far = torch.empty(asked.shape[1], self.patches.shape[1])
+        parts = [
+            _smallest(torch.addmm(half, queries, patches.T, alpha=-1, out=far), count)
+            for half, queries, patches in zip(self.half, asked, self.patches, strict=True)
+        ]
+        best, image = (torch.stack(part) for part in zip(*parts, strict=True))
+        return best, image
 
 
 class BankOfAll:

@@ -1,12 +1,19 @@
 """Any vision model of transformers as a backbone: hidden states in, grids of features out."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from halescan.errors import WeightsError
+
+_LARGEST_NUMBER = 1_000_000  # in a config.json: no vision model is as wide, deep or large
+_CODE = {"auto_map", "attn_implementation", "experts_implementation", "quantization_config"}  # may fetch and run code
+_SPARE_BYTES = 64 * 2**20  # tables of positions and the like, which are computed and not stored
 
 
 class TransformersModel(nn.Module):
@@ -27,16 +34,19 @@ class TransformersModel(nn.Module):
 
         kind = config.get("model_type", "")
         try:
-            made = AutoConfig.for_model(**{key: value for key, value in config.items() if key != "auto_map"})
+            made = AutoConfig.for_model(**_harmless(config))
+            with torch.device("meta"), _at_most(2 * len(weights) + 16):  # shapes alone: it may ask for a terabyte
+                sketch = AutoModel.from_config(made)
+            prefix = getattr(sketch, "base_model_prefix", "") + "."
+            plain = {name.removeprefix(prefix): value for name, value in weights.items()} | dict(weights)
+            _check_fit(sketch, plain, kind, stored=sum(value.nbytes for value in weights.values()))
             self.model = AutoModel.from_config(made)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise WeightsError(f"this installation of transformers has no vision model {kind!r}: {error}") from error
+        except WeightsError:
+            raise
+        except Exception as error:  # each of their hundred configurations raises what it likes
+            why = " ".join(str(error).split())[:200]
+            raise WeightsError(f"this installation of transformers has no vision model {kind!r}: {why}") from error
         self.config = config
-        prefix = getattr(self.model, "base_model_prefix", "") + "."
-        plain = {name.removeprefix(prefix): value for name, value in weights.items()}
-        missing = [name for name in self.model.state_dict() if name not in plain]
-        if missing:
-            raise WeightsError(f"the weights lack {len(missing)} arrays of a {kind!r} model, {missing[0]} among them")
         self.model.load_state_dict(plain, strict=False)
 
     @property
@@ -73,6 +83,52 @@ def read_config(text: bytes) -> dict[str, Any]:
     if not isinstance(config, dict) or not config.get("model_type"):
         raise WeightsError("config.json names no model_type; expected a transformers model")
     return config
+
+
+def _harmless(config: dict[Any, Any]) -> dict[Any, Any]:
+    """The configuration without what could fetch code; refused if a number in it is beyond any model's."""
+    kept: dict[Any, Any] = {}
+    for key, value in config.items():
+        if key in _CODE or str(key).startswith("_"):
+            continue
+        numbers = value if isinstance(value, list) else [value]
+        if any(isinstance(number, int | float) and abs(number) > _LARGEST_NUMBER for number in numbers):
+            raise WeightsError(f"{str(key)[:40]} in the backbone's configuration is beyond any model's; do not use it")
+        kept[key] = _harmless(value) if isinstance(value, dict) else value
+    return kept
+
+
+@contextmanager
+def _at_most(count: int) -> Iterator[None]:
+    """Stop the building of a network that has more weights than were stored."""
+    left = count
+
+    def take(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        left -= parameter is not None
+        if left < 0:
+            raise WeightsError("the backbone's configuration asks for more layers than its weights have")
+
+    handle = register_module_parameter_registration_hook(take)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _check_fit(sketch: nn.Module, weights: Mapping[str, Tensor], kind: str, *, stored: int) -> None:
+    """Refuse a network, of which only the shapes are there, that has other weights or much more than were stored."""
+    wanted = sketch.state_dict()
+    missing = [name for name in wanted if name not in weights]
+    if missing:
+        raise WeightsError(f"the weights lack {len(missing)} arrays of a {kind!r} model, {missing[0]} among them")
+    odd = [name for name, value in wanted.items() if value.shape != weights[name].shape]
+    if odd:
+        raise WeightsError(
+            f"the weights of a {kind!r} model have other shapes than its configuration, {odd[0]} for one"
+        )
+    if sum(value.nbytes for value in sketch.buffers()) > stored + _SPARE_BYTES:
+        raise WeightsError(f"the configuration of the {kind!r} model asks for much more memory than its weights take")
 
 
 def _as_grid(state: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -16,14 +16,19 @@ SECTIONS: tuple[tuple[str, str], ...] = (
 
 _ALWAYS = {
     "intended_use": (
-        "Research use only. Not a medical device; not for diagnosis or treatment. It marks regions unusual relative "
-        "to its healthy reference, for a reader to judge.",
+        "Research use only. Not a medical device; not for diagnosis or treatment.",
+        "It marks what is unusual relative to its healthy reference, for a reader to judge. It names no disease, and "
+        "it never says that a scan is healthy.",
     ),
     "limits": (
-        "A p-value is the share of healthy cases at least this strange; it is not the probability of disease.",
+        "A p-value is the share of healthy cases at least this strange, the case itself counted among them; it is not "
+        "the probability of disease.",
         "The false-alarm rate holds for cases like the reference: after a change of site, scanner, protocol or "
-        "patient mix, run `halescan recalibrate`.",
-        "A score below the threshold does not rule out disease.",
+        "patient mix, run `halescan recalibrate` on cases a person calls healthy.",
+        "A scan of another kind is scored all the same. The report then opens with “read with caution”: the score may "
+        "speak of the kind of scan rather than of the patient.",
+        "A score below the threshold does not rule out disease, least of all in the blind spots.",
+        "Disease that was common in the supposedly healthy scans has been learned as healthy.",
     ),
 }
 
@@ -37,7 +42,8 @@ def model_card(facts: Mapping[str, Any]) -> str:
     """
     parts = [f"# {_one_line(str(facts.get('title', 'Halescan model')))}"]
     if facts.get("summary"):
-        parts.append(_one_line(str(facts["summary"])))
+        summary = _one_line(str(facts["summary"]))
+        parts.append(summary[:1].upper() + summary[1:])
     for heading, key in SECTIONS:
         body = [text for text in (_body(_ALWAYS.get(key)), _body(facts.get(key))) if text]
         if body:
@@ -51,7 +57,7 @@ def _body(value: Any) -> str:
         return ""
     if isinstance(value, Mapping):
         rows = [f"| {_cell(name)} | {_cell(shown)} |" for name, shown in value.items()]
-        return "\n".join(["| | |", "|---|---|", *rows])
+        return "\n".join(["| what | value |", "|---|---|", *rows])
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "\n".join(f"- {_one_line(str(item))}" for item in value)
     return _one_line(str(value))

@@ -4,6 +4,7 @@ import numpy as np
 
 TAIL_MAX = 4.0  # 1 in 10,000 healthy places; `HealthyTail` caps there
 TAIL_SEEN = 1.0  # below 1 in 10 a place is ordinary and stays uncoloured
+FAINT, OPAQUE = 30, 120  # of 255: the opacity just above `TAIL_SEEN`, and at `TAIL_MAX`
 LEVELS = 200  # palette entries of the map; the other 56 draw outlines and numbers
 
 OUTLINE = (94, 231, 255)  # cyan: does not occur in the scale nor in grey images
@@ -33,9 +34,12 @@ def scale_rgb(tail: np.ndarray) -> np.ndarray:
 
 
 def scale_alpha(tail: np.ndarray) -> np.ndarray:
-    """Opacity `(...)` uint8: nothing below `TAIL_SEEN`, and never so opaque that the anatomy disappears."""
+    """Opacity `(...)` uint8: nothing below `TAIL_SEEN`, then growing evenly with strangeness up to `OPAQUE`.
+
+    Under the strongest colour the anatomy keeps more than half of its contrast.
+    """
     risen = np.clip((np.asarray(tail, dtype=np.float64) - TAIL_SEEN) / (TAIL_MAX - TAIL_SEEN), 0.0, 1.0)
-    return np.where(risen > 0, 60 + 120 * np.sqrt(risen), 0.0).round().astype(np.uint8)
+    return np.where(risen > 0, FAINT + (OPAQUE - FAINT) * risen, 0.0).round().astype(np.uint8)
 
 
 def level_of(tail: np.ndarray) -> np.ndarray:

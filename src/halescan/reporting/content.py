@@ -1,12 +1,13 @@
 """What a report says: every sentence, row and picture is decided here once; HTML and PDF only lay it out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 from PIL import Image
 
+from halescan.reporting.extent import as_told, useless_share
 from halescan.reporting.figures import (
     Layered,
     close_up,
@@ -16,19 +17,23 @@ from halescan.reporting.figures import (
     plane_picture,
     png,
     slices_to_show,
+    why_key,
 )
+from halescan.reporting.finding_words import decision_of, finding_facts, peak_of, place_of
 from halescan.reporting.histogram import axis_bounds, histogram_svg, ticks_between
 from halescan.reporting.legend import legend_svg
-from halescan.reporting.numerals import MISSING, Lang, area, fixed, length, number, p_value, percent, tick, volume
+from halescan.reporting.notes import said_notes
+from halescan.reporting.numerals import MISSING, Lang, length, number, tick
 from halescan.reporting.panels import neighbour_strip, reconstruction_panels
-from halescan.reporting.slice_scores import slice_scores_svg
+from halescan.reporting.slice_scores import examined_scores, slice_scores_svg
+from halescan.reporting.verdict import Fact, headline, verdict_facts, verdict_kind, verdict_sentences
 from halescan.reporting.view import view_of
-from halescan.reporting.words import language, note_sentence, sentence
-from halescan.types import CaseResult, Finding, ModelFacts, Note, ScanResult, Verdict
+from halescan.reporting.words import language, sentence
+from halescan.reporting.words_clinical import ABOUT_A_PLACE
+from halescan.types import CaseResult, Finding, ModelFacts, ScanResult
 
 MOST_SCANS = 4  # shown with pictures; a patient of 25 patches is listed in full and pictured by the strangest
 MOST_CLOSE_UPS = 6
-TAIL_CAP = 4.0
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,6 @@ class Picture:
     caption: str
     width_px: int
     height_px: int
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A label and its value."""
-
-    label: str
-    value: str
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,10 @@ class ScanSection:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """All of one report. `words` holds the headings by key."""
+    """All of one report. `words` holds the headings by key.
+
+    `kind` is "doubtful", "above", "not-above" or "withheld"; `caution` says whether a note is more than information.
+    """
 
     lang: Lang
     case: str
@@ -94,13 +94,16 @@ class ReportContent:
     sentences: tuple[str, ...]
     verdict_facts: tuple[Fact, ...]
     notes: tuple[str, ...]
+    caution: bool
     legend_svg: str
     histogram_svg: str
     histogram_missing: str
     scans: tuple[ScanSection, ...]
     all_scans: tuple[tuple[str, ...], ...]
     model_facts: tuple[Fact, ...]
+    blind_spots_title: str
     blind_spots: tuple[str, ...]
+    look_next_title: str
     look_next: tuple[str, ...]
     words: dict[str, str]
 
@@ -117,16 +120,14 @@ _HEADINGS = (
     "map-strength",
     "legend-fixed",
     "findings",
-    "findings-p-help",
     "montage",
     "slice-scores",
+    "slice-scores-help",
     "reconstruction",
     "difference-scale",
     "neighbours",
     "histogram",
     "model",
-    "blind-spots",
-    "look-next",
     "footer",
     "verdict",
     "all-scans",
@@ -142,96 +143,46 @@ def build_content(result: CaseResult, lang: str = "en") -> ReportContent:
         SettingError: if reports are not written in this language.
     """
     chosen = language(lang)
+    told = replace(result, scans=tuple(as_told(scan, result.model.map_threshold) for scan in result.scans))
     order = sorted(range(len(result.scans)), key=lambda place: -_sortable(result.scans[place].score))
     pictured = sorted(order[:MOST_SCANS])
-    sections = tuple(_section(result, place, chosen) for place in pictured)
+    sections = tuple(_section(result, told, place, chosen) for place in pictured)
+    notes, caution = said_notes(told, chosen)
+    marked = any(scan.findings for scan in told.scans)
+    open_still = not marked and result.verdict.decision == "not-above"
     return ReportContent(
         lang=chosen,
         case=result.case,
         examined=_moment(result.examined_utc),
         created_utc=result.examined_utc,
-        kind=result.verdict.decision,
-        headline=sentence(f"headline-{result.verdict.decision}", chosen),
-        sentences=_verdict_sentences(result.verdict, chosen),
-        verdict_facts=_verdict_facts(result.verdict, chosen),
-        notes=_notes(result, chosen),
+        kind=verdict_kind(result),
+        headline=headline(result, chosen),
+        sentences=verdict_sentences(result, chosen),
+        verdict_facts=verdict_facts(result.verdict, chosen),
+        notes=notes,
+        caution=caution,
         legend_svg=_legend(chosen) if any(section.has_map for section in sections) else "",
         histogram_svg=_histogram(result, chosen),
         histogram_missing="" if result.verdict.p_value is not None else sentence("p-missing", chosen),
         scans=sections,
         all_scans=_all_scans(result, order, chosen),
         model_facts=_model_facts(result.model, chosen),
+        blind_spots_title=sentence("blind-spots-remain" if open_still else "blind-spots", chosen),
         blind_spots=tuple(sentence(key, chosen) for key in result.model.blind_spots),
-        look_next=tuple(sentence(key, chosen) for key in result.model.look_next),
+        look_next_title=sentence("look-next-any" if open_still else "look-next", chosen),
+        look_next=_advice(result.model, marked, chosen),
         words={key: sentence(key, chosen) for key in _HEADINGS},
     )
 
 
-def _verdict_sentences(verdict: Verdict, lang: Lang) -> tuple[str, ...]:
-    """The decision, the p-value in words, and what a p-value is not."""
-    units = sentence(f"units-{verdict.unit}", lang)
-    said = []
-    if verdict.why_withheld is not None:
-        said.append(note_sentence(verdict.why_withheld, lang))
-    said.append(sentence(f"decision-{verdict.decision}", lang, rate=verdict.false_alarms, units=units))
-    if verdict.p_value is None:
-        if verdict.why_withheld is None or verdict.why_withheld.key != "uncalibrated-level":
-            said.append(sentence("p-missing", lang))
-        return tuple(said)
-    stranger = max(0, round(verdict.p_value * (verdict.units + 1)) - 1)
-    how_many = "none" if stranger == 0 else "all" if stranger >= verdict.units else "one" if stranger == 1 else "many"
-    shown = p_value(verdict.p_value, lang, bound=verdict.bound)
-    said.append(
-        sentence(f"p-in-words-{how_many}", lang, units_count=verdict.units, units=units, count=stranger, p=shown)
-    )
-    said.append(sentence("p-is-not", lang, units=units))
-    return tuple(said)
+def _advice(model: ModelFacts, marked: bool, lang: Lang) -> tuple[str, ...]:
+    """What to look at next; advice about the marked place only where one is marked."""
+    return tuple(sentence(key, lang) for key in model.look_next if marked or key not in ABOUT_A_PLACE)
 
 
-def _verdict_facts(verdict: Verdict, lang: Lang) -> tuple[Fact, ...]:
-    """The numbers beside the verdict."""
-    shown = p_value(verdict.p_value, lang, bound=verdict.bound)
-    units = sentence(f"units-{verdict.unit}", lang)
-    base = sentence("calibrated-on-value", lang, units_count=verdict.units, units=units)
-    guarantee = sentence(f"guarantee-{verdict.guarantee}", lang)
-    return (
-        Fact(sentence("score", lang), number(verdict.score, lang)),
-        Fact(sentence("p-value", lang), _bare(shown)),
-        Fact(sentence("threshold", lang), number(verdict.threshold, lang)),
-        Fact(sentence("false-alarms", lang), percent(verdict.false_alarms, lang)),
-        Fact(sentence("calibrated-on", lang), f"{base}, {guarantee}" if verdict.units else guarantee),
-    )
-
-
-def _notes(result: CaseResult, lang: Lang) -> tuple[str, ...]:
-    """The notes of the case, then those of each scan; said once, and not again if the verdict has said it."""
-    withheld = result.verdict.why_withheld
-    general = [note_sentence(note, lang) for note in result.notes if withheld is None or note.key != withheld.key]
-    where: dict[str, list[int]] = {}
-    for place, scan in enumerate(result.scans, start=1):
-        for text in {note_sentence(note, lang): None for note in (*scan.scan.notes, *_own_notes(scan))}:
-            where.setdefault(text, []).append(place)
-    for text, places in where.items():
-        if len(places) < len(result.scans):
-            numbers = ", ".join(str(place) for place in places)
-            text = sentence("about-scan" if len(places) == 1 else "about-scans", lang, number=numbers, text=text)
-        general.append(text)
-    return tuple(dict.fromkeys(general))
-
-
-def _own_notes(scan: ScanResult) -> tuple[Note, ...]:
-    """What a report notices by itself."""
-    notes = []
-    if scan.map is None:
-        notes.append(Note("no-location"))
-    elif scan.findings and scan.scan.spacing_mm is None:
-        notes.append(Note("no-spacing"))
-    return tuple(notes)
-
-
-def _section(result: CaseResult, place: int, lang: Lang) -> ScanSection:
+def _section(result: CaseResult, told: CaseResult, place: int, lang: Lang) -> ScanSection:
     """One scan: its pictures, findings, slices, reconstruction and healthy neighbours."""
-    scan, model = result.scans[place], result.model
+    scan, model = told.scans[place], result.model
     window = grey_window(scan.scan, model.window)
     many = len(result.scans) > 1
     volume = scan.scan.dims == 3
@@ -242,7 +193,7 @@ def _section(result: CaseResult, place: int, lang: Lang) -> ScanSection:
         remarks=_remarks(scan, lang),
         has_map=scan.tail is not None,
         findings=_finding_rows(scan, model, window, result.verdict.units, lang),
-        findings_sentence=_findings_sentence(scan, model, lang),
+        findings_sentence=_findings_sentence(result.scans[place], model, lang),
         montage=_montage(scan, model, window, lang) if volume else None,
         slice_scores_svg=_slice_scores(scan, lang) if volume else "",
         panels=_panels(scan, lang),
@@ -274,6 +225,8 @@ def _main_pictures(scan: ScanResult, model: ModelFacts, window: tuple[float, flo
     caption = sentence("picture-scan", lang)
     if plane is not None:
         caption = sentence("picture-scan-slice", lang, slice=plane + 1, count=scan.scan.shape[0])
+        why = why_key(scan)
+        caption += f" ({sentence(why, lang)})" if why else ""
     width, height = layered.base.size
     plain = Picture(base, None, sentence("picture-scan-alt", lang), caption, width, height)
     if layered.over is None:
@@ -313,78 +266,29 @@ def _finding_rows(
 
 
 def _finding_row(scan: ScanResult, finding: Finding, picture: Picture | None, units: int, lang: Lang) -> FindingRow:
-    place = ", ".join(sentence(word, lang) for word in finding.place)
-    if scan.scan.dims == 3:
-        place = ", ".join(part for part in (place, _slice_words(finding, lang)) if part)
-    decision = (
-        "" if finding.above is None else sentence("finding-above" if finding.above else "finding-not-above", lang)
-    )
-    facts = [
-        Fact(sentence("finding-size", lang), _size(finding, lang)),
-        Fact(sentence("finding-peak", lang), _rarity(finding, scan, lang)),
-    ]
-    if finding.p_value is not None:
-        facts.append(Fact(sentence("finding-p", lang), _finding_p(finding.p_value, units, lang)))
-    index = ", ".join(str(place) for place in reversed(finding.peak_index))
-    facts.append(Fact(sentence("finding-index" if scan.scan.dims == 3 else "finding-index-2d", lang), index))
-    if finding.centre_lps_mm is not None and scan.scan.dims == 3:
-        centre = " / ".join(fixed(x, lang, decimals=1) for x in finding.centre_lps_mm)
-        facts.append(Fact(sentence("finding-centre", lang), centre))
     return FindingRow(
         number=str(finding.number),
         title=sentence("finding-number", lang, number=finding.number),
-        place=place,
-        facts=tuple(facts),
-        decision=decision,
+        place=place_of(finding, lang),
+        facts=finding_facts(finding, scan, units, lang),
+        decision=decision_of(finding, lang),
         above=finding.above is True,
         picture=picture,
     )
 
 
-def _finding_p(p: float, units: int, lang: Lang) -> str:
-    """The p-value of a finding; "≤" where no healthy case showed a place as strange."""
-    return _bare(p_value(p, lang, bound=p * (units + 1) < 1.0 + 1e-6))
-
-
-def _bare(shown: str) -> str:
-    """A p-value beside its label: without the letter, and without the sign where it is equal."""
-    return shown.removeprefix("p\u00a0").removeprefix("=\u00a0")
-
-
-def _slice_words(finding: Finding, lang: Lang) -> str:
-    return sentence("finding-slice", lang, slice=finding.peak_index[0] + 1)
-
-
-def _size(finding: Finding, lang: Lang) -> str:
-    """Longest diameter, then volume or area; in pixels where millimetres are unknown."""
-    across = f"{number(float(finding.diameter_px), lang)} px"
-    if finding.diameter_mm is not None:
-        across = length(finding.diameter_mm, lang)
-    parts = [sentence("longest-diameter", lang, value=across)]
-    if finding.volume_mm3 is not None:
-        parts.append(volume(finding.volume_mm3, lang))
-    elif finding.area_mm2 is not None:
-        parts.append(area(finding.area_mm2, lang))
-    else:
-        parts.append(f"{number(int(finding.voxels), lang)} {'voxels' if len(finding.box) == 3 else 'px'}")
-    return "; ".join(parts)
-
-
-def _rarity(finding: Finding, scan: ScanResult, lang: Lang) -> str:
-    """How rare the peak is among healthy places, in words; the raw value where the map is not calibrated."""
-    if scan.tail is None or not np.isfinite(finding.peak_tail):
-        return number(float(finding.peak), lang)
-    capped = finding.peak_tail >= TAIL_CAP - 1e-6
-    count = 10 ** min(float(finding.peak_tail), TAIL_CAP)
-    digits = 1 if capped else 2
-    shown = number(float(count), lang, digits=digits)
-    return sentence("finding-rarity-cap" if capped else "finding-rarity", lang, count=shown)
-
-
 def _findings_sentence(scan: ScanResult, model: ModelFacts, lang: Lang) -> str:
+    """What is to be said below the list of regions, or in its place."""
     if scan.map is None:
         return sentence("no-location-short", lang)
-    said = [] if scan.findings else [sentence("no-findings", lang)]
+    share = useless_share(scan, model.map_threshold)
+    if share is not None:
+        said = [sentence("no-regions-told", lang, share=share)]
+        if scan.findings and (place := peak_of(scan.findings[0], lang)):
+            said.append(sentence("strangest-place", lang, place=place))
+        return " ".join(said)
+    tested = any(finding.p_value is not None for finding in scan.findings)
+    said = [sentence("no-findings" if not scan.findings else "findings-p-help" if tested else "findings-help", lang)]
     if model.map_quantile is not None:
         said.append(sentence("findings-threshold", lang, quantile=model.map_quantile))
     return " ".join(said)
@@ -398,12 +302,18 @@ def _montage(scan: ScanResult, model: ModelFacts, window: tuple[float, float], l
 
 
 def _slice_scores(scan: ScanResult, lang: Lang) -> str:
-    if scan.slice_scores is None or len(scan.slice_scores) < 3:
+    scores = examined_scores(scan)
+    if scores is None or len(scores) < 3 or not np.isfinite(scores).any():
         return ""
-    key = key_slice(scan)
-    alt = sentence("slice-scores-alt", lang, count=len(scan.slice_scores), slice=key + 1)
+    key, strangest = key_slice(scan), int(np.nanargmax(scores))
+    same = key == strangest
     return slice_scores_svg(
-        scan.slice_scores, key=key, key_text=sentence("finding-slice", lang, slice=key + 1), alt=alt
+        scores,
+        key=key,
+        key_text=sentence("slice-shown-strangest" if same else "slice-shown", lang, slice=key + 1),
+        strangest_text="" if same else sentence("slice-strangest", lang, slice=strangest + 1),
+        tick_texts=(number(float(np.nanmin(scores)), lang), number(float(np.nanmax(scores)), lang)),
+        alt=sentence("slice-scores-alt", lang, count=len(scores), slice=strangest + 1),
     )
 
 
@@ -448,11 +358,20 @@ def _histogram(result: CaseResult, lang: Lang) -> str:
         threshold=verdict.threshold,
         score_text=sentence("histogram-score", lang, value=score),
         threshold_text=sentence("histogram-threshold", lang, value=threshold),
-        healthy_text=sentence("histogram-healthy", lang, count=len(healthy)),
+        healthy_text=_healthy_text(result, lang),
         axis_text=sentence("histogram-axis", lang),
         tick_texts={value: tick(value, lang) for value in ticks_between(low, high)},
         alt=sentence("histogram-alt", lang, count=len(healthy), score=score, threshold=threshold),
     )
+
+
+def _healthy_text(result: CaseResult, lang: Lang) -> str:
+    """How many scores the bars are, and of how many patients where that is another number."""
+    count, units = len(result.model.calibration_scores), result.verdict.units
+    if not units or units == count:
+        return sentence("histogram-healthy", lang, count=count)
+    of = sentence(f"units-{result.verdict.unit}", lang)
+    return sentence("histogram-healthy-of", lang, count=count, units_count=units, units=of)
 
 
 def _all_scans(result: CaseResult, order: Sequence[int], lang: Lang) -> tuple[tuple[str, ...], ...]:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from halescan.reporting.colours import LEVELS, level_of, palette
 from halescan.reporting.lettering import text_font
+from halescan.reporting.slice_scores import examined_scores
 from halescan.reporting.view import Box, View, view_of
 from halescan.types import Finding, Scan, ScanResult
 
@@ -84,7 +85,7 @@ def montage(
     window: tuple[float, float],
     threshold: float | None,
     tile_px: int = 168,
-    columns: int = 4,
+    columns: int = 6,
 ) -> Layered:
     """Slices of a volume side by side, each with its number (counted from 1) and its map."""
     view = view_of(result.scan)
@@ -106,27 +107,54 @@ def montage(
 
 
 def slices_to_show(result: ScanResult, *, most: int = 12) -> tuple[int, ...]:
-    """Slices for the montage: evenly spaced where the profile looked, and the key slices."""
+    """Slices for the montage: the key slices, the strangest one and, up to `most`, evenly spaced examined ones."""
     depth = result.scan.shape[0]
     looked = np.arange(depth)
     if result.mask is not None and result.mask.shape == result.scan.shape and result.mask.any():
         inside = np.flatnonzero(result.mask.any(axis=(1, 2)))
         looked = np.arange(inside[0], inside[-1] + 1)
-    even = looked[np.unique(np.linspace(0, len(looked) - 1, min(most, len(looked))).round().astype(int))]
-    keys = [key_slice(result), *(finding.peak_index[0] for finding in result.findings[:3])]
-    return tuple(sorted({int(number) for number in (*even, *keys)}))
+    strangest = strangest_slice(result)
+    chosen = {key_slice(result), *(finding.peak_index[0] for finding in result.findings[:3])}
+    chosen |= set() if strangest is None else {strangest}
+    for count in range(min(most, len(looked)), 0, -1):
+        even = looked[np.linspace(0, len(looked) - 1, count).round().astype(int)]
+        if len(together := chosen | {int(number) for number in even}) <= most:
+            return tuple(sorted(together))
+    return tuple(sorted(chosen))
 
 
 def key_slice(result: ScanResult) -> int:
-    """The slice to see first: the named one, else the first finding's, else the strangest, else the middle."""
+    """The slice to see first: the named one, the first finding's peak, the strangest, or the middle, in this order.
+
+    `why_key` says which it is.
+    """
     depth = result.scan.shape[0]
     if result.key_slice is not None:
         return min(max(int(result.key_slice), 0), depth - 1)
     if result.findings:
         return result.findings[0].peak_index[0]
-    if result.slice_scores is not None and np.isfinite(result.slice_scores).any():
-        return int(np.nanargmax(result.slice_scores))
-    return depth // 2
+    strangest = strangest_slice(result)
+    return depth // 2 if strangest is None else strangest
+
+
+def strangest_slice(result: ScanResult) -> int | None:
+    """The slice with the highest score; None where slices have none."""
+    scores = examined_scores(result)
+    if scores is None or not np.isfinite(scores).any():
+        return None
+    return int(np.nanargmax(scores))
+
+
+def why_key(result: ScanResult) -> str:
+    """Why the key slice is shown first, as a key of `reporting.words`; "" for the middle of the volume."""
+    number = key_slice(result)
+    if result.findings and number == result.findings[0].peak_index[0]:
+        return "key-finding"
+    if number == strangest_slice(result):
+        return "key-strangest"
+    if result.map is not None and result.map[number].max() >= result.map.max():
+        return "key-peak"
+    return ""
 
 
 def grey_window(scan: Scan, window: tuple[float, float] | None) -> tuple[float, float]:

@@ -39,9 +39,9 @@ def histogram_svg(
     parts.append(_text(_RIGHT, _HEIGHT - 4, axis_text, anchor="end", colour=_INK))
     parts.append(f'<rect x="{_LEFT}" y="{_HEIGHT - 14}" width="11" height="11" rx="2" fill="{_HEALTHY}"/>')
     parts.append(_text(_LEFT + 17, _HEIGHT - 4, healthy_text, anchor="start", colour=_INK))
-    if threshold is not None and math.isfinite(threshold):
-        parts += _mark(threshold, low, high, line=46, text=threshold_text, colour=_THRESHOLD, dash="5 4", width=1.6)
     parts += _mark(score, low, high, line=22, text=score_text, colour=_SCORE, dash="", width=2.6)
+    if threshold is not None and math.isfinite(threshold):  # after the score, whose line may run through this label
+        parts += _mark(threshold, low, high, line=46, text=threshold_text, colour=_THRESHOLD, dash="5 4", width=1.6)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
         f'aria-label="{escape(alt, quote=True)}" font-family="{_FONT}" font-size="13">{"".join(parts)}</svg>'
@@ -67,11 +67,13 @@ def axis_bounds(healthy: Sequence[float], score: float, threshold: float | None)
 def _bounds(known: np.ndarray, score: float, threshold: float | None) -> tuple[float, float]:
     values = [*known, *([] if threshold is None or not math.isfinite(threshold) else [threshold])]
     low, high = float(min(values)), float(max(values))
-    spread = (high - low) or abs(high) or 1.0
+    spread = (high - low) or abs(high)
+    if spread < 1e-300:  # all zero, or so small that a share of it is nothing
+        spread = 1.0
     # one healthy width on either side: beyond that an arrow says more than an empty axis
     if math.isfinite(score):
         low, high = min(low, max(score, low - spread)), max(high, min(score, high + spread))
-    pad = 0.04 * ((high - low) or spread)
+    pad = 0.04 * (high - low if high - low > 1e-300 else spread)
     return low - pad, high + pad
 
 
@@ -136,6 +138,8 @@ def _text(
     x: float, y: float, text: str, *, anchor: str, colour: str, weight: int = 400, size: int | None = None
 ) -> str:
     bigger = f' font-size="{size}"' if size else ""
+    # a white rim keeps a label readable where a line runs through it
+    bigger += ' stroke="#ffffff" stroke-width="4" paint-order="stroke"' if weight > 400 else ""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-weight="{weight}"{bigger}>'
         f"{escape(text)}</text>"

@@ -1,6 +1,7 @@
 """How a number is written for a person: few digits, the language's own decimal mark, never a NaN."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 Lang = Literal["en", "fr"]
@@ -21,7 +22,9 @@ def number(value: float | None, lang: Lang, *, digits: int = 3) -> str:
     exponent = math.floor(math.log10(abs(value)))
     if exponent < -4 or exponent > 8:
         return _localised(f"{value:.{digits - 1}e}", lang)
-    return _localised(f"{round(value, digits - 1 - exponent):,.{max(0, digits - 1 - exponent)}f}", lang)
+    rounded = round(value, digits - 1 - exponent)
+    exponent = math.floor(math.log10(abs(rounded)))  # 0.9996 has become 1.00
+    return _localised(f"{rounded:,.{max(0, digits - 1 - exponent)}f}", lang)
 
 
 def percent(share: float | None, lang: Lang) -> str:
@@ -72,6 +75,11 @@ def p_value(p: float | None, lang: Lang, *, bound: bool = False) -> str:
     # a bound may only be rounded upwards, or it would claim more than was shown
     shown = math.ceil(p * 10**decimals - 1e-9) / 10**decimals if bound else p
     return f"p\u00a0{'≤' if bound else '='}\u00a0{_localised(f'{shown:.{decimals}f}', lang)}"
+
+
+def listed(parts: Sequence[str], lang: Lang) -> str:
+    """Parts separated by semicolons, with the space French puts before them."""
+    return (f"{NARROW}; " if lang == "fr" else "; ").join(parts)
 
 
 def _localised(text: str, lang: Lang) -> str:

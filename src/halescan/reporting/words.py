@@ -13,6 +13,8 @@ from halescan.types import Note
 
 LANGUAGES: tuple[Lang, ...] = get_args(Lang)
 
+MOST_FEATURES = 5
+
 #: key -> (English, French). A place for a value is `{name}`; `{name:%}` prints a share as a percentage.
 SENTENCES: dict[str, tuple[str, str]] = {**FRAME, **NOTES, **CLINICAL}
 
@@ -45,10 +47,18 @@ def note_sentence(note: Note, lang: str) -> str:
     """The sentence of a note; a list of features, separated by commas, is told in words."""
     values = {name.replace("-", "_"): value for name, value in note.values.items()}
     if isinstance(features := values.get("features"), str):
-        values["features"] = ", ".join(_feature(name.strip(), lang) for name in features.split(","))
+        values["features"] = _features([name.strip() for name in features.split(",")], lang)
     if f"unit-{values.get('unit')}" in SENTENCES:
         values["unit"] = sentence(f"unit-{values['unit']}", lang)
     return sentence(note.key, lang, **values)
+
+
+def _features(names: Sequence[str], lang: str) -> str:
+    """In words; of many the first few and how many more, as eleven of them say no more than four do."""
+    told = names if len(names) <= MOST_FEATURES else names[: MOST_FEATURES - 1]
+    words = ", ".join(_feature(name, lang) for name in told)
+    rest = len(names) - len(told)
+    return sentence("features-more", lang, features=words, count=rest) if rest else words
 
 
 def _feature(name: str, lang: str) -> str:

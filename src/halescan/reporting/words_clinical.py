@@ -3,21 +3,22 @@
 _CHEST_XRAY: dict[str, tuple[str, str]] = {
     "chest-xray-small-nodules": (
         "Nodules under 1 cm, and faint ground-glass change, are lost at the resolution used.",
-        "Les nodules de moins de 1 cm et le verre dépoli discret se perdent à la résolution utilisée.",
+        "Les nodules de moins de 1 cm et le verre dépoli discret sont perdus à la résolution utilisée.",
     ),
     "chest-xray-hidden-areas": (
         "Disease behind the heart, below the diaphragm and at the hila is easily missed on a frontal view.",
-        "Les atteintes derrière le cœur, sous le diaphragme et aux hiles échappent facilement à une vue de face.",
+        "Les atteintes rétrocardiaques, sous-diaphragmatiques et hilaires échappent facilement sur une incidence de "
+        "face.",
     ),
     "chest-xray-pneumothorax": (
         "A thin pneumothorax line, rib fractures and small apical lesions may not raise the score.",
-        "Une fine ligne de pneumothorax, des fractures de côtes et de petites lésions apicales peuvent ne pas élever "
-        "le score.",
+        "Un fin décollement pleural (pneumothorax), des fractures de côtes et de petites lésions apicales peuvent ne "
+        "pas élever le score.",
     ),
     "chest-xray-pose": (
         "Supine or rotated films, poor inspiration, lines, tubes and pacemakers can look unusual without disease.",
-        "Clichés couchés ou tournés, inspiration faible, cathéters, sondes et stimulateurs peuvent paraître "
-        "inhabituels sans maladie.",
+        "Un cliché en décubitus ou en rotation, une inspiration insuffisante, des cathéters, sondes ou stimulateurs "
+        "cardiaques peuvent paraître inhabituels sans maladie.",
     ),
     "chest-xray-age": (
         "Children and adults differ: a model trained on one age group is not valid for the other.",
@@ -26,7 +27,7 @@ _CHEST_XRAY: dict[str, tuple[str, str]] = {
     "chest-xray-diffuse": (
         "Diffuse change that is even on both sides, such as mild oedema or emphysema, may pass as a difference in "
         "exposure.",
-        "Une atteinte diffuse et symétrique, comme un œdème léger ou un emphysème, peut passer pour un écart "
+        "Une atteinte diffuse et symétrique, comme un œdème léger ou un emphysème, peut passer pour une différence "
         "d’exposition.",
     ),
     "chest-xray-priors": (
@@ -35,61 +36,66 @@ _CHEST_XRAY: dict[str, tuple[str, str]] = {
     ),
     "chest-xray-lateral": (
         "A lateral view, or an erect film if this one was taken supine.",
-        "Une vue de profil, ou un cliché debout si celui-ci a été pris couché.",
+        "Une incidence de profil, ou un cliché debout si celui-ci a été réalisé en décubitus.",
     ),
     "chest-xray-review-areas": (
         "The review areas: apices, hila, behind the heart, below the diaphragm, bones and soft tissue.",
-        "Les zones à revoir : sommets, hiles, derrière le cœur, sous le diaphragme, os et parties molles.",
+        "Les zones à revoir : apex, hiles, région rétrocardiaque, région sous-diaphragmatique, squelette et parties "
+        "molles.",
     ),
     "chest-xray-lines": (
         "Whether a line, a tube or the patient’s position explains the marked region.",
-        "Si un cathéter, une sonde ou la position du patient explique la région marquée.",
+        "Vérifier si un cathéter, une sonde ou la position du patient explique la région marquée.",
     ),
     "chest-xray-question": (
         "The clinical question, temperature and laboratory values.",
-        "La question clinique, la température et les valeurs de laboratoire.",
+        "La question clinique, la température et la biologie.",
     ),
 }
 
 _LUNG_CT: dict[str, tuple[str, str]] = {
     "lung-ct-mediastinum": (
         "The lung window hides the mediastinum, bone, liver and the chest wall: they are not examined.",
-        "La fenêtre pulmonaire masque le médiastin, l’os, le foie et la paroi : ils ne sont pas examinés.",
+        "La fenêtre pulmonaire ne montre ni le médiastin, ni l’os, ni le foie, ni la paroi thoracique : ils ne sont "
+        "pas analysés.",
     ),
     "lung-ct-small-nodules": (
         "Nodules under 5 mm and those touching a vessel or the pleura may look like healthy anatomy.",
-        "Les nodules de moins de 5 mm et ceux au contact d’un vaisseau ou de la plèvre peuvent sembler sains.",
+        "Les nodules de moins de 5 mm et ceux au contact d’un vaisseau ou de la plèvre peuvent se confondre avec "
+        "l’anatomie saine.",
     ),
     "lung-ct-dense": (
         "Only the lungs are looked at: an effusion, consolidation or tumour as dense as the chest wall and joined to "
         "it can fall outside and is then not scored.",
-        "Seuls les poumons sont examinés : un épanchement, une condensation ou une tumeur aussi dense que la paroi et "
-        "en contact avec elle peut se trouver hors de la zone et n’est alors pas évalué.",
+        "Seuls les poumons sont analysés : un épanchement, une condensation ou une tumeur de même densité que la "
+        "paroi thoracique et à son contact peut se trouver hors de la zone analysée ; le score n’en tient alors pas "
+        "compte.",
     ),
     "lung-ct-vessels": (
         "Pulmonary emboli and other vascular disease cannot be seen: contrast inside vessels is not assessed.",
-        "L’embolie pulmonaire et les autres atteintes vasculaires ne se voient pas : le contraste n’y est pas évalué.",
+        "L’embolie pulmonaire et les autres atteintes vasculaires ne sont pas visibles ici : l’opacification des "
+        "vaisseaux n’est pas analysée.",
     ),
     "lung-ct-kernel": (
         "A sharp reconstruction kernel, thin slices, low dose or motion change texture and can raise the score.",
-        "Un filtre dur, des coupes fines, une faible dose ou le mouvement changent la texture et peuvent élever le "
-        "score.",
+        "Un filtre de reconstruction dur, des coupes fines, une faible dose ou des artefacts de mouvement modifient "
+        "la texture et peuvent élever le score.",
     ),
     "lung-ct-dependent": (
-        "Dependent density, expiration and atelectasis behind the lung are common without disease.",
-        "Densités déclives, expiration et atélectasies postérieures sont fréquentes sans maladie.",
+        "Dependent density, expiration and dependent atelectasis are common without disease.",
+        "Les hyperdensités déclives, l’expiration et les atélectasies déclives sont fréquentes sans maladie.",
     ),
     "lung-ct-single-slice": (
         "Slices are judged one by one; a change that shows only across slices may be missed.",
-        "Les coupes sont jugées une à une ; une atteinte visible seulement d’une coupe à l’autre peut échapper.",
+        "Les coupes sont analysées une à une ; une atteinte visible seulement d’une coupe à l’autre peut échapper.",
     ),
     "lung-ct-contrast": (
-        "Contrast medium shifts vessels and enhancing tissue; a model trained without it may mark them.",
-        "Le produit de contraste rehausse vaisseaux et tissus ; un modèle entraîné sans lui peut les marquer.",
+        "Contrast medium brightens vessels and enhancing tissue; a model trained without it may mark them.",
+        "Le produit de contraste rehausse vaisseaux et tissus ; un modèle entraîné sans injection peut les marquer.",
     ),
     "lung-ct-priors": (
         "Compare with earlier scans: growth matters more than size.",
-        "Comparer aux scanners antérieurs : la croissance compte plus que la taille.",
+        "Comparer aux scanners antérieurs : l’évolution compte plus que la taille.",
     ),
     "lung-ct-other-windows": (
         "The same level in the mediastinal and bone windows.",
@@ -97,27 +103,27 @@ _LUNG_CT: dict[str, tuple[str, str]] = {
     ),
     "lung-ct-neighbour-slices": (
         "The slices above and below the marked one, and coronal and sagittal reformats.",
-        "Les coupes au-dessus et au-dessous de celle marquée, et les reformations coronales et sagittales.",
+        "Les coupes sus- et sous-jacentes à la coupe marquée, et les reconstructions coronales et sagittales.",
     ),
     "lung-ct-prone": (
         "For dependent density: prone images or a later scan in full inspiration.",
-        "Pour une densité déclive : des images en procubitus ou un scanner ultérieur en inspiration complète.",
+        "Devant une hyperdensité déclive : une acquisition en procubitus, ou un scanner ultérieur en inspiration "
+        "complète.",
     ),
     "lung-ct-thin-slices": (
-        "Thin slices, if this series is thick, and the nodule’s earlier size.",
-        "Des coupes fines si cette série est épaisse, et la taille antérieure du nodule.",
+        "Thin slices, if this series is thick, and the size on earlier scans.",
+        "Des coupes fines si cette série est épaisse, et la taille sur les examens antérieurs.",
     ),
 }
 
 _BRAIN_MRI: dict[str, tuple[str, str]] = {
     "brain-mri-small-lesions": (
         "Lesions under 5 mm are lost at the resolution used.",
-        "Les lésions de moins de 5 mm se perdent à la résolution utilisée.",
+        "Les lésions de moins de 5 mm sont perdues à la résolution utilisée.",
     ),
     "brain-mri-isointense": (
         "Lesions as bright as their surroundings on this sequence do not stand out: small metastases, early infarcts.",
-        "Les lésions de même signal que leur entourage sur cette séquence ne ressortent pas : petites métastases, "
-        "infarctus précoces.",
+        "Les lésions isointenses sur cette séquence ne ressortent pas : petites métastases, infarctus précoces.",
     ),
     "brain-mri-skull-edge": (
         "The outermost millimetres of the brain and the skull base are left out or unreliable.",
@@ -125,15 +131,17 @@ _BRAIN_MRI: dict[str, tuple[str, str]] = {
     ),
     "brain-mri-white-matter": (
         "White-matter spots that come with age count as unusual if the healthy reference is younger.",
-        "Les taches de substance blanche liées à l’âge comptent comme inhabituelles si la référence est plus jeune.",
+        "Les hypersignaux de la substance blanche liés à l’âge comptent comme inhabituels si la référence saine est "
+        "plus jeune.",
     ),
     "brain-mri-artefacts": (
         "Motion, bias field, fat and flow artefacts can raise the score without a lesion.",
-        "Mouvement, inhomogénéité du champ, graisse et flux peuvent élever le score sans lésion.",
+        "Les artefacts de mouvement, d’hétérogénéité de champ, de graisse ou de flux peuvent élever le score sans "
+        "lésion.",
     ),
     "brain-mri-atrophy": (
         "Even loss of volume and slow shifts of structures are judged poorly slice by slice.",
-        "Une perte de volume régulière et de lents déplacements se jugent mal coupe par coupe.",
+        "Une atrophie diffuse et un effet de masse progressif se jugent mal coupe par coupe.",
     ),
     "brain-mri-sequence": (
         "Only the sequence given was read; another sequence may show what this one hides.",
@@ -141,11 +149,11 @@ _BRAIN_MRI: dict[str, tuple[str, str]] = {
     ),
     "brain-mri-other-sequences": (
         "The same place on T1 before and after contrast, T2, diffusion and susceptibility images.",
-        "Le même endroit en T1 avant et après contraste, T2, diffusion et susceptibilité.",
+        "Le même endroit en T1 avant et après injection, en T2, en diffusion et en susceptibilité magnétique.",
     ),
     "brain-mri-diffusion": (
         "Diffusion images and the ADC map at the same place.",
-        "Les images de diffusion et la carte ADC au même endroit.",
+        "Les images de diffusion et la cartographie ADC au même endroit.",
     ),
     "brain-mri-contrast": (
         "T1 images after contrast, where contrast was given.",
@@ -153,26 +161,23 @@ _BRAIN_MRI: dict[str, tuple[str, str]] = {
     ),
     "brain-mri-priors": (
         "Compare with earlier examinations: growth and a change of signal matter most.",
-        "Comparer aux examens antérieurs : croissance et changement de signal comptent le plus.",
+        "Comparer aux examens antérieurs : la croissance et le changement de signal comptent le plus.",
     ),
-    "brain-mri-other-side": (
-        "The mirrored place on the other side.",
-        "L’endroit symétrique de l’autre côté.",
-    ),
+    "brain-mri-other-side": ("The mirrored place on the other side.", "L’endroit symétrique, du côté opposé."),
     "brain-mri-age": (
         "Whether the finding fits the patient’s age.",
-        "Si l’aspect correspond à l’âge du patient.",
+        "Vérifier que l’aspect est compatible avec l’âge du patient.",
     ),
 }
 
 _ULTRASOUND: dict[str, tuple[str, str]] = {
     "ultrasound-operator": (
         "What the operator did not scan cannot be found: one frame is not the organ.",
-        "Ce que l’opérateur n’a pas balayé ne peut être trouvé : une image n’est pas l’organe.",
+        "Ce que l’opérateur n’a pas exploré ne peut être trouvé : une image n’est pas l’organe.",
     ),
     "ultrasound-shadow": (
         "Acoustic shadow, enhancement and reverberation can look like lesions, and can hide them.",
-        "Ombres acoustiques, renforcements et réverbérations peuvent imiter des lésions ou les cacher.",
+        "Les cônes d’ombre, renforcements postérieurs et réverbérations peuvent imiter des lésions ou les masquer.",
     ),
     "ultrasound-small": (
         "Lesions as bright as the tissue around them and calcifications under 2 mm are easily missed.",
@@ -180,19 +185,20 @@ _ULTRASOUND: dict[str, tuple[str, str]] = {
     ),
     "ultrasound-marks": (
         "Another device, probe, depth or gain looks unusual by itself; callipers and text on the image do too.",
-        "Un autre appareil, une autre sonde, profondeur ou gain paraît inhabituel en soi ; de même repères et textes.",
+        "Un autre échographe, une autre sonde, une autre profondeur ou un autre gain paraît inhabituel en soi ; de "
+        "même les curseurs de mesure et les textes incrustés.",
     ),
     "ultrasound-density": (
         "Dense or fatty tissue outside the range of the healthy reference raises the score.",
-        "Un tissu dense ou graisseux hors du domaine de la référence élève le score.",
+        "Un tissu dense ou graisseux plus que ceux de la référence saine élève le score.",
     ),
     "ultrasound-history": (
         "The history, what can be felt, and earlier examinations.",
-        "L’anamnèse, la palpation et les examens antérieurs.",
+        "L’histoire clinique, la palpation et les examens antérieurs.",
     ),
     "ultrasound-second-plane": (
         "The marked place in a second plane, and with compression.",
-        "L’endroit marqué dans un second plan, et sous compression.",
+        "L’endroit marqué dans un second plan de coupe, et sous compression.",
     ),
     "ultrasound-doppler": (
         "Doppler and elastography of the marked place.",
@@ -204,7 +210,7 @@ _ULTRASOUND: dict[str, tuple[str, str]] = {
     ),
     "ultrasound-annotations": (
         "Whether callipers, text or the edge of the fan explain the marked region.",
-        "Si des repères, un texte ou le bord du secteur expliquent la région marquée.",
+        "Vérifier si des curseurs, un texte ou le bord du secteur expliquent la région marquée.",
     ),
 }
 
@@ -219,7 +225,7 @@ _HISTOLOGY: dict[str, tuple[str, str]] = {
     ),
     "histology-rare-organisms": (
         "A few single organisms or cells in a large field may not raise the score.",
-        "Quelques organismes ou cellules isolés dans un grand champ peuvent ne pas élever le score.",
+        "Quelques micro-organismes ou cellules isolés dans un grand champ peuvent ne pas élever le score.",
     ),
     "histology-architecture": (
         "Change of architecture wider than a patch, and depth of invasion, are not assessed.",
@@ -227,7 +233,7 @@ _HISTOLOGY: dict[str, tuple[str, str]] = {
     ),
     "histology-artefacts": (
         "Folds, bubbles, pen marks and crushed tissue are marked as unusual.",
-        "Plis, bulles, traits de feutre et tissus écrasés sont marqués comme inhabituels.",
+        "Les plis, bulles, traits de feutre et tissus écrasés sont marqués comme inhabituels.",
     ),
     "histology-sampling": (
         "Only the patches given were read; the rest of the slide is unknown.",
@@ -267,11 +273,11 @@ _GENERIC: dict[str, tuple[str, str]] = {
     ),
     "generic-no-anatomy": (
         "This profile knows no anatomy: it neither masks the body nor names places.",
-        "Ce profil ne connaît pas d’anatomie : il ne délimite pas le corps et ne nomme pas les lieux.",
+        "Ce profil ne connaît pas l’anatomie : il ne délimite pas le corps et ne nomme pas les localisations.",
     ),
     "generic-original": (
-        "The original images at full resolution, in the reader’s own viewer.",
-        "Les images d’origine en pleine résolution, dans la visionneuse du lecteur.",
+        "The original images at full resolution, in your own viewer.",
+        "Les images d’origine en pleine résolution, sur votre console.",
     ),
     "generic-priors": (
         "Compare with earlier examinations of the same patient.",
@@ -279,7 +285,7 @@ _GENERIC: dict[str, tuple[str, str]] = {
     ),
     "generic-artefact": (
         "Whether an artefact, a device or the patient’s position explains the marked region.",
-        "Si un artefact, un dispositif ou la position du patient explique la région marquée.",
+        "Vérifier si un artefact, un dispositif ou la position du patient explique la région marquée.",
     ),
 }
 
@@ -291,3 +297,26 @@ CLINICAL: dict[str, tuple[str, str]] = {
     **_HISTOLOGY,
     **_GENERIC,
 }
+
+#: Advice that speaks of a marked place: not given where nothing is marked.
+ABOUT_A_PLACE = frozenset(
+    {
+        "chest-xray-lines",
+        "lung-ct-other-windows",
+        "lung-ct-neighbour-slices",
+        "lung-ct-prone",
+        "lung-ct-thin-slices",
+        "brain-mri-other-sequences",
+        "brain-mri-diffusion",
+        "brain-mri-contrast",
+        "brain-mri-other-side",
+        "brain-mri-age",
+        "ultrasound-second-plane",
+        "ultrasound-doppler",
+        "ultrasound-mammography",
+        "ultrasound-annotations",
+        "histology-higher-power",
+        "histology-other-stain",
+        "generic-artefact",
+    }
+)

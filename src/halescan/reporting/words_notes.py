@@ -4,18 +4,18 @@ NOTES: dict[str, tuple[str, str]] = {
     # how the file was read
     "colour-to-grey": (
         "The scan is in colour and the model reads grey images; its luminance was used.",
-        "L’examen est en couleur et le modèle lit des images en gris ; sa luminance a été utilisée.",
+        "L’image est en couleur alors que le modèle lit des niveaux de gris ; sa luminance a été utilisée.",
     ),
     "grey-to-colour": (
         "The scan is grey and the model reads colour images; the grey values were repeated in all three colours.",
-        "L’examen est en gris et le modèle lit des images en couleur ; les gris ont été répétés dans les trois "
-        "couleurs.",
+        "L’image est en niveaux de gris alors que le modèle lit des images en couleur ; les gris ont été recopiés "
+        "dans les trois couleurs.",
     ),
     "already-windowed": (
         "The file holds 8-bit grey values without Hounsfield units; they were taken as already windowed. If the "
         "window was not the lung window, scores are not comparable.",
-        "Le fichier contient des gris sur 8 bits sans unités Hounsfield ; ils ont été considérés comme déjà fenêtrés. "
-        "Si la fenêtre n’était pas pulmonaire, les scores ne sont pas comparables.",
+        "Le fichier contient des niveaux de gris sur 8 bits, sans unités Hounsfield ; ils ont été considérés comme "
+        "déjà fenêtrés. Si la fenêtre n’était pas parenchymateuse (pulmonaire), les scores ne sont pas comparables.",
     ),
     "assumed-hounsfield": (
         "The file does not name its unit; its values look like Hounsfield units and were read as such.",
@@ -23,13 +23,14 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     "unknown-grey-scale": (
         "The file does not name its unit and its values are not Hounsfield units; its own grey range was used instead.",
-        "Le fichier n’indique pas son unité et ses valeurs ne sont pas des unités Hounsfield ; sa propre échelle de "
-        "gris a été utilisée.",
+        "Le fichier n’indique pas son unité et ses valeurs ne sont pas des unités Hounsfield ; l’étendue de ses "
+        "propres niveaux de gris a été utilisée.",
     ),
     "other-modality": (
-        "The file says its modality is {found}; this model was made for {expected}. Treat the result with caution.",
-        "Le fichier indique la modalité {found} ; ce modèle est fait pour {expected}. Interprétez le résultat avec "
-        "prudence.",
+        "The file says its modality is {found}; this model was made for {expected} and has no business with it. "
+        "Score, p-value and map are shown for the record only.",
+        "Le fichier indique la modalité {found} ; ce modèle est conçu pour {expected} et n’a pas lieu d’être appliqué "
+        "ici. Score, valeur p et carte ne figurent que pour mémoire.",
     ),
     "non-finite-pixels": (
         "{share:%} of the pixels were not numbers; they were replaced by the smallest value present.",
@@ -45,16 +46,17 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     "nominal-orientation": (
         "The file gives no orientation; left and right cannot be told from it, and sides named here are nominal.",
-        "Le fichier n’indique pas d’orientation ; il ne permet pas de distinguer la gauche de la droite, et les côtés "
-        "nommés ici sont nominaux.",
+        "Le fichier n’indique pas d’orientation ; il ne permet pas de distinguer la droite de la gauche, et les côtés "
+        "nommés ici sont présumés.",
     ),
     "detector-spacing": (
         "Distances are those on the detector, not in the patient; true sizes are somewhat smaller.",
-        "Les distances sont celles du détecteur et non du patient ; les tailles réelles sont un peu plus petites.",
+        "Les distances sont mesurées dans le plan du détecteur et non du patient ; les dimensions réelles sont un peu "
+        "plus petites.",
     ),
     "no-spacing": (
-        "The file gives no pixel spacing; sizes are given in pixels.",
-        "Le fichier n’indique pas la taille des pixels ; les tailles sont données en pixels.",
+        "The file gives no pixel spacing; sizes are given in pixels or voxels.",
+        "Le fichier n’indique pas la taille des pixels ; les dimensions sont données en pixels ou en voxels.",
     ),
     "uneven-gaps": (
         "The gaps between slices range from {min_mm} to {max_mm} mm; lengths along the slices are approximate.",
@@ -63,7 +65,7 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     "missing-slices": (
         "Slices are missing from this series; what lies in the gaps was not examined.",
-        "Des coupes manquent dans cette série ; ce qui se trouve dans les lacunes n’a pas été examiné.",
+        "Il manque des coupes dans cette série ; ce qui se trouve dans ces intervalles n’a pas été analysé.",
     ),
     "duplicate-slices": (
         "Slices stored more than once: {count} copies. Each was read once.",
@@ -71,26 +73,26 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     "frames-without-positions": (
         "The {frames} frames of this file carry no positions; they were taken in the order stored, without geometry.",
-        "Les {frames} images de ce fichier n’ont pas de position ; elles ont été prises dans l’ordre du fichier, sans "
-        "géométrie.",
+        "Les {frames} images de ce fichier ne comportent pas de position ; elles ont été lues dans l’ordre du "
+        "fichier, sans géométrie.",
     ),
     "tilted-stack": (
         "The slices lean by {degrees} degrees against the direction in which they are stacked (gantry tilt); shapes "
         "across slices are sheared in the pictures.",
-        "Les coupes sont inclinées de {degrees} degrés par rapport à leur empilement (inclinaison du statif) ; les "
-        "formes y sont obliques d’une coupe à l’autre.",
+        "Les coupes sont inclinées de {degrees} degrés par rapport à leur axe d’empilement (inclinaison du statif) ; "
+        "les formes y sont décalées d’une coupe à l’autre.",
     ),
     "blank-slices": (
         "Slices without anything to examine were skipped ({count}).",
-        "Des coupes sans rien à examiner ont été ignorées ({count}).",
+        "Les coupes sans rien à analyser ont été ignorées ({count}).",
     ),
     "mask-everything": (
         "The region to look in ({looked_for}) could not be found on this scan; the whole image was examined.",
-        "La région à examiner ({looked_for}) n’a pas été trouvée sur cet examen ; l’image entière a été examinée.",
+        "La région à analyser ({looked_for}) n’a pas été trouvée sur cette image ; l’image entière a été analysée.",
     ),
     "lungs-not-found": (
         "The lungs could not be told apart on this scan; the whole body section was examined.",
-        "Les poumons n’ont pas pu être délimités sur cet examen ; toute la section du corps a été examinée.",
+        "Les poumons n’ont pas pu être délimités sur cette image ; toute la section du corps a été analysée.",
     ),
     # what the cohort was like
     "duplicates": (
@@ -100,8 +102,8 @@ NOTES: dict[str, tuple[str, str]] = {
     "patient-in-both-splits": (
         "Patients on both sides of the split between training and test: {count}. Figures on that test set are too "
         "good.",
-        "Patients des deux côtés de la séparation entre apprentissage et test : {count}. Les résultats sur ce jeu de "
-        "test sont trop favorables.",
+        "Patients présents à la fois dans l’apprentissage et le test : {count}. Les résultats sur ce jeu de test sont "
+        "trop favorables.",
     ),
     "duplicates-with-other-labels": (
         "Duplicates that carry different labels: {count}. One of the two labels must be wrong; correct the table.",
@@ -110,12 +112,12 @@ NOTES: dict[str, tuple[str, str]] = {
     "not-in-table": (
         "Images found in the folder but not listed in the table: {count}. They have no patient, label or split from "
         "it.",
-        "Images présentes dans le dossier mais absentes du tableau : {count}. Il ne leur donne ni patient, ni "
-        "étiquette, ni part.",
+        "Images présentes dans le dossier mais absentes du tableau : {count}. Elles n’y ont ni patient, ni étiquette, "
+        "ni part.",
     ),
     "left-out": (
         "Images left out because another label or split was asked for: {count}; kept: {kept}.",
-        "Images écartées car une autre étiquette ou part était demandée : {count} ; gardées : {kept}.",
+        "Images écartées, car d’une autre étiquette ou d’une autre part que demandé : {count} ; conservées : {kept}.",
     ),
     "patients-unknown": (
         "Patients are unknown; groups of near-identical images stand in for them.",
@@ -123,28 +125,29 @@ NOTES: dict[str, tuple[str, str]] = {
     ),
     # what the calibration can carry
     "uncalibrated-level": (
-        "The model was calibrated on single images and this is a volume read slice by slice, or the other way round: "
-        "the score has nothing to be compared with, so there is no p-value and no decision. Calibrate on healthy cases "
-        "of this kind with halescan recalibrate.",
-        "Le modèle a été étalonné sur des images isolées et ceci est un volume lu coupe par coupe, ou l’inverse : le "
-        "score n’a pas de comparaison, d’où ni valeur p ni décision. Étalonnez-le sur des cas sains de ce type avec "
-        "halescan recalibrate.",
+        "The model was calibrated on another level (single images or whole volumes) than the one at which this case "
+        "was read: the score has nothing to be compared with, so there is no p-value and no decision. Calibrate on "
+        "healthy cases of this kind with halescan recalibrate.",
+        "Le modèle a été étalonné à un autre niveau (images isolées ou volumes entiers) que celui auquel ce cas a été "
+        "lu : son score ne peut être comparé à rien, d’où ni valeur p ni décision. Étalonnez-le sur des cas sains de "
+        "ce type avec halescan recalibrate.",
     ),
     "rate-not-supported": (
         "A false-alarm rate of {asked:%} needs {needed} healthy cases in the calibration; this model has {units} and "
         "supports {strictest:%} at the strictest.",
-        "Un taux de fausses alarmes de {asked:%} demande {needed} cas sains pour l’étalonnage ; ce modèle en a "
-        "{units} et permet {strictest:%} au plus strict.",
+        "Un taux de faux positifs de {asked:%} demande {needed} cas sains pour l’étalonnage ; ce modèle en a {units} "
+        "et permet au mieux {strictest:%}.",
     ),
     "too-few-healthy": (
         "The model learned from too few healthy scans to decide; scores and maps are shown as they are.",
-        "Le modèle a appris de trop peu d’examens sains pour décider ; scores et cartes sont montrés tels quels.",
+        "Le modèle a été entraîné sur trop peu d’examens sains pour décider ; scores et cartes sont présentés tels "
+        "quels.",
     ),
     "cross-conformal": (
         "There were too few healthy scans to set a calibration part aside; the p-value is cross-conformal, a weaker "
         "guarantee.",
-        "Il y avait trop peu d’examens sains pour réserver une part à l’étalonnage ; la valeur p est conforme "
-        "croisée, une garantie plus faible.",
+        "Les examens sains étaient trop peu nombreux pour en réserver une part à l’étalonnage ; la valeur p est "
+        "conforme croisée, une garantie plus faible.",
     ),
     "own-encoder": (
         "No pretrained backbone was found; the encoder was trained on the healthy scans themselves.",
@@ -154,25 +157,34 @@ NOTES: dict[str, tuple[str, str]] = {
     "differs-from-reference": (
         "These scans differ from the reference: another site, protocol or patient mix. The false-alarm rate may not "
         "hold; run “halescan recalibrate” on healthy cases of this site.",
-        "Ces examens diffèrent de la référence : autre site, autre protocole ou autre population. Le taux de fausses "
-        "alarmes peut ne pas tenir ; lancez « halescan recalibrate » sur des cas sains de ce site.",
+        "Ces examens diffèrent de la référence : autre site, autre protocole ou autre population. Le taux de faux "
+        "positifs peut ne pas être tenu ; lancez « halescan recalibrate » sur des cas sains de ce site.",
     ),
     "unlike-training": (
-        "This scan is unlike the training set in: {features}. The score may reflect that rather than the patient.",
-        "Cet examen diffère du jeu d’apprentissage par : {features}. Le score peut refléter cela plutôt que le "
-        "patient.",
+        "This scan is unlike the training scans in: {features}. The model was not made for such scans: score, p-value "
+        "and map may reflect that rather than the patient.",
+        "Cet examen ne ressemble pas à ceux de l’apprentissage ; diffèrent : {features}. Le modèle n’est pas conçu "
+        "pour de tels examens : score, valeur p et carte peuvent refléter cela plutôt que le patient.",
+    ),
+    "map-tells-little": (
+        "The map tells little here: {share:%} of what was examined lies above its threshold, so it singles out no "
+        "place and no regions are listed. Diffuse change, another kind of acquisition or a poor fit of the model can "
+        "all do that.",
+        "La carte est ici peu informative : {share:%} de la zone analysée dépasse son seuil ; elle ne désigne donc "
+        "aucun endroit et aucune région n’est listée. Une atteinte diffuse, une autre technique d’acquisition ou un "
+        "modèle inadapté peuvent l’expliquer.",
     ),
     "quantile-rule-above": (
-        "By the plain rule of a healthy quantile, the {unit} of {value} lies above the {share} quantile of healthy "
-        "images ({threshold}); this rule promises no false-alarm rate.",
-        "Selon la règle simple du quantile sain, la valeur ({unit}) de {value} dépasse le quantile {share} des images "
-        "saines ({threshold}) ; cette règle ne garantit aucun taux de fausses alarmes.",
+        "For information, by the plain rule of a healthy quantile, the {unit} of {value} lies above the {share:%} "
+        "quantile of healthy images ({threshold}); this rule promises no false-alarm rate.",
+        "Pour information, selon la règle simple du quantile sain, la valeur ({unit}) de {value} dépasse le quantile "
+        "à {share:%} des images saines ({threshold}) ; cette règle ne garantit aucun taux de faux positifs.",
     ),
     "quantile-rule-below": (
-        "By the plain rule of a healthy quantile, the {unit} of {value} lies below the {share} quantile of healthy "
-        "images ({threshold}); this rule promises no false-alarm rate.",
-        "Selon la règle simple du quantile sain, la valeur ({unit}) de {value} ne dépasse pas le quantile {share} des "
-        "images saines ({threshold}) ; cette règle ne garantit aucun taux de fausses alarmes.",
+        "For information, by the plain rule of a healthy quantile, the {unit} of {value} lies below the {share:%} "
+        "quantile of healthy images ({threshold}); this rule promises no false-alarm rate.",
+        "Pour information, selon la règle simple du quantile sain, la valeur ({unit}) de {value} ne dépasse pas le "
+        "quantile à {share:%} des images saines ({threshold}) ; cette règle ne garantit aucun taux de faux positifs.",
     ),
     # what the method gives
     "no-location": (
@@ -180,7 +192,9 @@ NOTES: dict[str, tuple[str, str]] = {
         "Cette méthode ne donne pas de localisation : il n’y a ni carte ni région entourée.",
     ),
     "more-findings": (
-        "Regions as strange as places in at least a quarter of healthy cases, not listed: {count}.",
-        "Régions aussi inhabituelles que dans au moins un quart des cas sains, non listées : {count}.",
+        "Regions not listed, as healthy cases often show such: {count}. At least a quarter of them have a place this "
+        "strange.",
+        "Régions non listées, car fréquentes chez les sujets sains : {count}. Au moins un quart des cas sains "
+        "présentent un point qui s’écarte autant.",
     ),
 }

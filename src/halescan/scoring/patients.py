@@ -16,7 +16,7 @@ class CaseScore:
     Args:
         score: The pooled score.
         key_slice: Number of the strangest slice in the volume, 0-based.
-        slice_scores: `(z,)`; a slice that was skipped (blank) has the least score of the others.
+        slice_scores: `(z,)`; NaN for a slice that was skipped: nothing on it was examined.
     """
 
     score: float
@@ -60,7 +60,7 @@ def case_from_slices(
     score = pool_slices(values, how=how, share=share)
     if where.shape != values.shape or len(set(where.tolist())) != where.size or where.min() < 0 or where.max() >= total:
         raise ShapeError(f"{values.size} slice scores for {where.size} places in a volume of {total} slices")
-    whole = np.full(total, values.min())
+    whole = np.full(total, np.nan)
     whole[where] = values
     return CaseScore(score, int(where[np.argmax(values)]), whole)
 

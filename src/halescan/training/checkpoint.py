@@ -23,16 +23,14 @@ def save_checkpoint(
     *,
     module: nn.Module,
     optimisers: Mapping[str, torch.optim.Optimizer],
-    best: Mapping[str, Tensor],
     facts: Mapping[str, Any],
 ) -> None:
-    """Write module, optimisers, the best weights so far and some facts (JSON) atomically.
+    """Write module, optimisers and some facts (JSON) atomically.
 
     Raises:
         OutputError: if the folder is read-only or the disk is full; an older checkpoint stays as it was.
     """
     tensors = {f"module/{name}": value for name, value in module.state_dict().items()}
-    tensors |= {f"best/{name}": value for name, value in best.items()}
     for turn, optimiser in optimisers.items():
         for number, values in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{turn}/{number}/{name}": torch.as_tensor(value) for name, value in values.items()}
@@ -63,8 +61,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def put_back(
     tensors: Mapping[str, Tensor], *, module: nn.Module, optimisers: Mapping[str, torch.optim.Optimizer]
-) -> dict[str, Tensor]:
-    """Give module and optimisers what a checkpoint held, and return the best weights so far (maybe none)."""
+) -> None:
+    """Give module and optimisers what a checkpoint held."""
     module.load_state_dict(_under(tensors, "module/"))
     for turn, optimiser in optimisers.items():
         state: dict[int, dict[str, Tensor]] = {}
@@ -72,7 +70,6 @@ def put_back(
             number, _, key = name.partition("/")
             state.setdefault(int(number), {})[key] = value
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    return _under(tensors, "best/")
 
 
 def write_whole(path: Path, content: bytes) -> None:

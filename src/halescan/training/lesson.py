@@ -15,6 +15,8 @@ from halescan.training.history import History
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule, Turn
 
+SAVE_S = 60.0  # no more than a minute is lost, however long an epoch takes
+
 
 class Lesson:
     """Module, optimisers, step and history of one stage; begins at the run's checkpoint if it resumes.
@@ -30,12 +32,13 @@ class Lesson:
         self.module, self.turns, self.settings, self.run, self.stage = module, turns, settings, run, stage
         self.optimisers = {turn.name: _optimiser(turn, settings) for turn in turns}
         self.facts = {"stage": stage, "seed": run.seed, "images": images, "settings": asdict(settings)}
-        self.step, self.best, self.best_loss = 0, {}, math.inf  # type: int, dict[str, Tensor], float
+        self.step = self.saved_step = 0
         self.history = History(stage, path=None if run.folder is None else run.folder / "history.jsonl")
+        self._sums: dict[str, tuple[float, int]] = {}  # of this epoch: the sum of each loss, and how many
+        self._begin_epoch()
         if run.resume and self.path is not None and self.path.is_file():
             self._take_up(self.path)
         self.history.begin(step=self.step)
-        self._begin_epoch()
 
     @property
     def path(self) -> Path | None:
@@ -67,35 +70,40 @@ class Lesson:
             self._sums[name] = (total + value, count + 1)
 
     def close_epoch(self, check_loss: float | None) -> None:
-        """Write the epoch's line, remember the best, save the checkpoint."""
+        """Write the epoch's line and save the checkpoint."""
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self.module.parameters()):
             raise TrainingError(self.why_stopped(math.nan))
-        if self.settings.keep == "best" and check_loss is not None and check_loss < self.best_loss:
-            self.best_loss = check_loss
-            self.best = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
         self.history.add(
             {"stage": self.stage, "epoch": -(-self.step // self.settings.epoch_steps), "step": self.step}
             | {name: total / count for name, (total, count) in self._sums.items()}
             | {"check_loss": check_loss, "seconds": round(time.monotonic() - self._begun, 3)}
             | {"learning_rate": self.settings.learning_rate * self.settings.share_at(self.step - 1)}
         )
-        if self.path is not None:
-            facts = {**self.facts, "step": self.step, "best_loss": self.best_loss if self.best else None}
-            save_checkpoint(self.path, module=self.module, optimisers=self.optimisers, best=self.best, facts=facts)
         self._begin_epoch()
+        self.save()
+
+    @property
+    def long_unsaved(self) -> bool:
+        """Whether an interruption would now cost more than `SAVE_S`."""
+        return self.path is not None and time.monotonic() - self._saved > SAVE_S
+
+    def save(self) -> None:
+        """Save the checkpoint, in the middle of an epoch with its losses so far."""
+        if self.path is not None:
+            facts = {**self.facts, "step": self.step, "losses": self._sums}
+            save_checkpoint(self.path, module=self.module, optimisers=self.optimisers, facts=facts)
+            self.saved_step = self.step
+        self._saved = time.monotonic()
 
     def finish(self) -> History:
         """The module as it is to be kept, in evaluation mode."""
-        if self.best:
-            self.module.load_state_dict(self.best)
         self.module.zero_grad(set_to_none=True)
         self.module.eval()
         return self.history
 
     def why_stopped(self, loss: float) -> str:
         """What to say when the loss is no number."""
-        saved = self.step - self.step % self.settings.epoch_steps
-        kept = f"; the checkpoint of step {saved} is kept" if self.path is not None and saved else ""
+        kept = f"; the checkpoint of step {self.saved_step} is kept" if self.saved_step else ""
         return (
             f"{self.stage}: the loss became {loss} at step {self.step + 1} of {self.settings.steps}{kept}. "
             f"Try learning_rate={self.settings.learning_rate / 10:g}, and look for images that are not finite"
@@ -107,15 +115,15 @@ class Lesson:
         if differing:
             raise TrainingError(f"{path} belongs to another run (other {', '.join(differing)}); start without resume")
         try:
-            self.best = put_back(tensors, module=self.module, optimisers=self.optimisers)
+            put_back(tensors, module=self.module, optimisers=self.optimisers)
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelError(f"{path} does not fit this method as set; start without resume") from error
-        self.step = int(facts["step"])
-        self.best_loss = facts["best_loss"] if self.best else math.inf
+        self.step = self.saved_step = int(facts["step"])
+        self._sums = {name: (total, count) for name, (total, count) in facts["losses"].items()}
 
     def _begin_epoch(self) -> None:
-        self._sums: dict[str, tuple[float, int]] = {}
-        self._begun = time.monotonic()
+        self._sums = {}
+        self._begun = self._saved = time.monotonic()
 
 
 def _optimiser(turn: Turn, settings: Schedule) -> torch.optim.Optimizer:

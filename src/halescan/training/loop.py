@@ -36,7 +36,8 @@ def learn(
     Args:
         module: Any torch module, built under `chance.seeded` so that its first weights follow from the seed.
         step: `(module, batch, generator) -> loss` (or named losses, which are summed); or several turns a step.
-        check: Healthy images kept apart; their loss (the first turn's) is watched, and chooses under `keep="best"`.
+        check: Healthy images kept apart; their loss (the first turn's) stands in the history, to show over-fitting; it
+            chooses nothing.
         stage: Name of this part of learning; one detector may have several, each with its checkpoint.
 
     Raises:
@@ -57,6 +58,8 @@ def learn(
             closing = lesson.step % settings.epoch_steps == 0 or lesson.step == settings.steps
             if closing:
                 lesson.close_epoch(None if check is None else _check_loss(lesson, check, fabric=fabric))
+            elif lesson.long_unsaved:
+                lesson.save()
             if closing or time.monotonic() - spoken > PAUSE_S:
                 spoken = time.monotonic()
                 left = _seconds_left(spoken - begun, done=lesson.step - first, to_do=settings.steps - lesson.step)
@@ -74,7 +77,7 @@ def _one_step(lesson: Lesson, batch: Tensors, *, fabric: Any) -> dict[str, float
     for turn in lesson.turns_at(number):
         with fabric.autocast():
             parts = _named(turn.loss(module, batch, noise(run.seed, stage, turn.name, number)), turn.name)
-        loss = torch.stack([part.float() for part in parts.values()]).sum()
+        loss = torch.stack([part.float() for name, part in parts.items() if name not in turn.beside]).sum()
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingError(lesson.why_stopped(value))
@@ -96,7 +99,7 @@ def _check_loss(lesson: Lesson, check: Images, *, fabric: Any) -> float:
         batch = to_tensors(check.take(part), fabric.device)
         with fabric.autocast():
             losses = _named(turn.loss(module, batch, noise(lesson.run.seed, lesson.stage, "check", start)), turn.name)
-        total += sum(float(loss) for loss in losses.values()) * len(part)
+        total += sum(float(loss) for name, loss in losses.items() if name not in turn.beside) * len(part)
     return total / count
 
 

@@ -25,7 +25,8 @@ from halescan.training.safetensors_header import check_header
 SCHEMA = "halescan.model"
 VERSION = 1
 UNSAFE = frozenset({".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".bin", ".npy", ".npz"})
-_JSON_LIMIT = 256 * 2**20  # bytes; a larger model.json is no model's
+_JSON_LIMIT = 64 * 2**20  # bytes; a larger model.json is no model's
+_MOST_TABLES = 100_000  # lists and tables in it: a few bytes of file become a hundred of memory each
 
 Record = dict[str, Any]
 
@@ -204,7 +205,10 @@ def _read_json(path: Path) -> Record:
     try:
         if path.stat().st_size > _JSON_LIMIT:
             raise ModelError(f"{path} is larger than any model's; do not use it")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if text.count("[") + text.count("{") > _MOST_TABLES:
+            raise ModelError(f"{path} holds more tables than any model's; do not use it")
+        content = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, ModelError):
             raise

@@ -36,6 +36,7 @@ class Turn:
         learning_rate: None takes the schedule's.
         betas: Of AdamW.
         every: Taken at every so-many-th step.
+        beside: Names among its losses that are written down and are no part of the loss: measures to watch.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Turn:
     learning_rate: float | None = None
     betas: tuple[float, float] = (0.9, 0.999)
     every: int = 1
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ class Schedule:
         batch_size: Images a step.
         learning_rate: The highest of the curve.
         weight_decay: Of AdamW.
-        epoch_steps: Steps between two lines of the history, two checkpoints and two looks at the check images.
+        epoch_steps: Steps between two lines of the history, two looks at the check images, and two checkpoints (a long
+            epoch keeps some more).
         curve: "constant"; "cosine" falls to zero; "one-cycle" first climbs for `climb` of the steps.
         climb: Share of the steps in which "one-cycle" climbs.
         clip: Largest norm of the gradient; None leaves it.
-        keep: The "last" weights, or those of the epoch with the "best" loss on the healthy check images.
         check_images: At most so many check images are looked at, spread evenly.
     """
 
@@ -71,7 +73,6 @@ class Schedule:
     curve: Literal["constant", "cosine", "one-cycle"] = "cosine"
     climb: float = 0.1
     clip: float | None = 1.0
-    keep: Literal["last", "best"] = "last"
     check_images: int = 128
 
     def __post_init__(self) -> None:
@@ -86,8 +87,6 @@ class Schedule:
             raise SettingError(f"learning_rate must lie in (0, 10), got {self.learning_rate}; 0.001 is usual")
         if self.curve not in ("constant", "cosine", "one-cycle"):
             raise SettingError(f'curve must be "constant", "cosine" or "one-cycle", got {self.curve!r}')
-        if self.keep not in ("last", "best"):
-            raise SettingError(f'keep must be "last" or "best", got {self.keep!r}')
 
     def share_at(self, step: int) -> float:
         """The share of the learning rate used at a step, in (0, 1]."""

@@ -1,5 +1,6 @@
 """Weights as arrays: what a module learned, by name, and the way back into a module."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -18,17 +19,27 @@ def module_arrays(module: nn.Module, *, prefix: str = "") -> dict[str, np.ndarra
     }
 
 
-def put_arrays(module: Module, arrays: dict[str, np.ndarray], *, prefix: str = "") -> Module:
+def put_arrays(build: Callable[[], Module], arrays: dict[str, np.ndarray], *, prefix: str = "") -> Module:
     """The module with these weights, in evaluation mode.
 
+    Args:
+        build: Makes the module. It is called on torch's meta device, which knows shapes and holds no numbers: settings
+            that ask for a network of a terabyte are refused before a byte of it is taken.
+
     Raises:
-        ModelError: if a weight is missing, too many, or of another shape.
+        ModelError: if a weight is missing, too many, or of another shape or type.
     """
-    mine = {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
+    mine = {name[len(prefix) :]: torch.tensor(value) for name, value in arrays.items() if name.startswith(prefix)}
     try:
-        module.load_state_dict({name: torch.tensor(value) for name, value in mine.items()})
-    except RuntimeError as error:
+        with torch.device("meta"):
+            module = build()
+        wanted = module.state_dict()
+        odd = [name for name in mine if name in wanted and wanted[name].dtype != mine[name].dtype]
+        module.load_state_dict(mine, assign=True)
+    except (RuntimeError, ArithmeticError) as error:
         raise ModelError("the stored weights do not fit the stored settings; the model folder was altered") from error
+    if odd:
+        raise ModelError(f"the stored weights are of another type than the network's ({odd[0]}); it was altered")
     return channels_last(module).eval()
 
 

@@ -17,10 +17,11 @@ from halescan.scoring.tail import HealthyTail
 from halescan.training.run import Progress
 from halescan.workflows.cases import case_numbers
 from halescan.workflows.healthy import Healthy, embedding, unit_numbers
-from halescan.workflows.measure import TOGETHER, Measure, Measured
+from halescan.workflows.measure import Measure, Measured
 
 Guarantee = Literal["split", "cross", "none"]
 Pair = tuple[Measure, np.ndarray]  # a measure, and the images it has not seen
+AT_ONCE = 8  # images measured at once: peak memory is reached with few scans and stays there
 MOST_TRIVIAL = 500  # images: enough for a median and a spread
 
 
@@ -95,8 +96,8 @@ def chunks(indices: np.ndarray, images: CohortImages) -> Iterator[tuple[np.ndarr
     _, kind = np.unique(spacings, axis=0, return_inverse=True)
     for which in np.unique(kind):
         alike = single[np.ravel(kind) == which]
-        for start in range(0, len(alike), TOGETHER):
-            yield alike[start : start + TOGETHER], False
+        for start in range(0, len(alike), AT_ONCE):
+            yield alike[start : start + AT_ONCE], False
 
 
 @dataclass

@@ -1,13 +1,12 @@
 """Cases: which scans belong to one examination, and reading ahead while the last one is scored."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from halescan.data.ahead import ahead
 from halescan.data.prepare import Prepared, prepare
 from halescan.data.profiles import Profile
 from halescan.data.table import Cohort, Item
@@ -79,7 +78,8 @@ def opened(cases: Sequence[Case], profile: Profile, *, jobs: int) -> Iterator[tu
     def work(case: Case) -> list[Opened]:
         return [open_item(item, profile) for item in case.items]
 
-    yield from _ahead(work, cases, jobs=jobs)
+    ready = ahead(work, cases, jobs=jobs, most=MOST_AHEAD, bytes_of=_bytes, most_bytes=BYTES_AHEAD)
+    yield from zip(cases, ready, strict=True)
 
 
 def open_item(item: Item, profile: Profile) -> Opened:
@@ -89,29 +89,6 @@ def open_item(item: Item, profile: Profile) -> Opened:
         return Opened(item, scan, tuple(prepare(scan, profile)))
     except HalescanError as error:
         return Opened(item, None, error=str(error))
-
-
-def _ahead(
-    work: Callable[[Case], list[Opened]], cases: Sequence[Case], *, jobs: int
-) -> Iterator[tuple[Case, list[Opened]]]:
-    """Do the work on threads, a little ahead, and give the results back in order.
-
-    How far ahead is bounded by cases and by bytes on disk, so that a folder of large volumes does not fill the memory.
-    """
-    with ThreadPoolExecutor(jobs, thread_name_prefix="read") as pool:
-        waiting: deque[tuple[Case, Future[list[Opened]], int]] = deque()
-        try:
-            for case in cases:
-                waiting.append((case, pool.submit(work, case), _bytes(case)))
-                while len(waiting) > MOST_AHEAD or (len(waiting) > 1 and sum(w[2] for w in waiting) > BYTES_AHEAD):
-                    first, future, _ = waiting.popleft()
-                    yield first, future.result()
-            while waiting:
-                first, future, _ = waiting.popleft()
-                yield first, future.result()
-        finally:
-            for _, future, _ in waiting:
-                future.cancel()
 
 
 def _bytes(case: Case) -> int:

@@ -1,10 +1,11 @@
 """Doctor: is this installation able to do its job?"""
 
 import os
+import re
 import shutil
 import sys
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ from typing import Any
 from halescan import __version__
 from halescan.io.identity import home
 
+#: Compression of DICOM pixels: the module that undoes it, and the package that brings it.
 DECODERS = {
-    "JPEG": "gdcm",
-    "JPEG-LS": "jpeg_ls",
-    "JPEG 2000": "openjpeg",
-    "RLE": "rle",
+    "JPEG": ("gdcm", "python-gdcm"),
+    "JPEG-LS": ("jpeg_ls", "pyjpegls"),
+    "JPEG 2000": ("openjpeg", "pylibjpeg-openjpeg"),
+    "RLE": ("rle", "pylibjpeg-rle"),
 }
-PARTS = ("numpy", "scipy", "torch", "transformers", "pydicom", "nibabel", "SimpleITK", "typst")
+SHOWN = ("numpy", "scipy", "torch", "transformers", "pydicom", "nibabel", "SimpleITK", "typst")  # with their versions
+PYTHONS = ((3, 11), (3, 13))
+LEAST_GIB = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,26 +43,57 @@ def examine_installation(weights: Path | None = None) -> list[Check]:
     """Look at versions, devices, DICOM decoders, backbone weights and folders; change nothing."""
     return [
         Check("halescan", __version__, True),
-        Check("python", sys.version.split()[0], (3, 11) <= sys.version_info[:2] <= (3, 13)),
-        *(_package(name) for name in PARTS),
-        *(Check(f"DICOM {name}", *_module(module)) for name, module in DECODERS.items()),
+        _python(sys.version_info[:2]),
+        *(_package(name) for name in SHOWN),
+        _others(_required()),
+        *(_decoder(name, module, package) for name, (module, package) in DECODERS.items()),
         _devices(),
         _weights(weights),
         _home(),
-        Check("disk", f"{shutil.disk_usage(Path.cwd()).free / 2**30:.1f} GiB free here", _room_on_disk(), False),
+        _disk(shutil.disk_usage(Path.cwd()).free / 2**30),
     ]
 
 
+def _python(found: tuple[int, ...]) -> Check:
+    first, last = (".".join(map(str, one)) for one in PYTHONS)
+    fine = PYTHONS[0] <= found <= PYTHONS[1]
+    number = sys.version.split()[0]
+    return Check("python", number if fine else f"{number}: Halescan is tested with Python {first} to {last}", fine)
+
+
 def _package(name: str) -> Check:
+    number = _version(name)
+    return Check(name, number or f"missing: pip install {name}", number is not None)
+
+
+def _others(names: list[str]) -> Check:
+    """All the packages that an installation should have brought."""
+    missing = [name for name in names if _version(name) is None]
+    found = (
+        f"all {len(names)} found" if not missing else f"{', '.join(missing)} missing: pip install {' '.join(missing)}"
+    )
+    return Check("packages", found, not missing)
+
+
+def _required() -> list[str]:
+    """Names of the packages that Halescan needs, without its extras."""
     try:
-        return Check(name, version(name), True)
+        lines = requires("halescan") or []
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return list(SHOWN)
+    return [re.split(r"[^A-Za-z0-9._-]", line)[0] for line in lines if "extra ==" not in line]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
     except PackageNotFoundError:
-        return Check(name, f"missing; pip install {name}", False)
+        return None
 
 
-def _module(name: str) -> tuple[str, bool]:
-    there = find_spec(name) is not None
-    return ("decoder found" if there else "decoder missing; install halescan again"), there
+def _decoder(name: str, module: str, package: str) -> Check:
+    there = find_spec(module) is not None
+    return Check(f"DICOM {name}", "can be read" if there else f"cannot be read: pip install {package}", there)
 
 
 def _devices() -> Check:
@@ -67,24 +102,37 @@ def _devices() -> Check:
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         names.append("mps")
-    return Check("devices", ", ".join([*names, f"cpu ({os.cpu_count()} cores)"]), True, False)
+    none = "" if names else "; no GPU that torch can use, and none is needed"
+    return Check("devices", ", ".join([*names, f"cpu ({os.cpu_count()} cores)"]) + none, True, False)
 
 
 def _weights(weights: Path | None) -> Check:
     from halescan.workflows.catalogue import backbone_facts
 
-    found = [row["name"] for row in backbone_facts(weights)]
-    if found:
-        return Check("backbones", ", ".join(found), True, False)
-    return Check("backbones", "none: encoders are trained on the healthy scans; see --weights", False, False)
+    rows = backbone_facts(weights)
+    damaged = [row["name"] for row in rows if row["checksum"] == "DIFFERS"]
+    if damaged:
+        found = f"{', '.join(damaged)} damaged: remove it from the weights folder, then `halescan backbones get NAME`"
+        return Check("backbones", found, False, False)
+    if rows:
+        return Check("backbones", ", ".join(row["name"] for row in rows), True, False)
+    found = (
+        "none: an encoder will be trained on the healthy scans; for stronger models fetch one, once: "
+        "`halescan backbones get mobilenet_v2 --weights DIR`, and set HALESCAN_WEIGHTS=DIR"
+    )
+    return Check("backbones", found, False, False)
 
 
 def _home() -> Check:
     folder = home()
     nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
     fine = os.access(nearest, os.W_OK)
-    return Check("home", str(folder) if fine else f"{folder} cannot be written; set HALESCAN_HOME", fine)
+    if not fine:
+        return Check("home", f"{folder} cannot be written: set HALESCAN_HOME to a folder that can", False)
+    return Check("home", str(folder) + ("" if folder.exists() else " (will be made when first needed)"), True)
 
 
-def _room_on_disk() -> bool:
-    return shutil.disk_usage(Path.cwd()).free > 2**30
+def _disk(free_gib: float) -> Check:
+    fine = free_gib >= LEAST_GIB
+    short = "" if fine else "; prepared scans and reports may need more: free some, or work in another folder"
+    return Check("disk", f"{free_gib:.1f} GiB free in this folder{short}", fine, False)

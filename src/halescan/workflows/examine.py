@@ -271,6 +271,8 @@ def _doubt(record: dict[str, Any]) -> str:
 
 def regions(record: dict[str, Any]) -> str:
     """How many regions were found, and how many of them lie above the threshold on their own."""
+    if any(note["key"] == "map-tells-little" for note in record["notes"]):
+        return "no regions told apart"
     found = [finding for scan in record["scans"] for finding in scan["findings"]]
     above = sum(finding["above"] is True for finding in found)
     return f"{len(found)} region{'s' * (len(found) != 1)}" + (f", {above} above the threshold" if found else "")

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from halescan.data.ahead import ahead
 from halescan.data.prepare import Prepared
+from halescan.reporting.extent import useless_share
 from halescan.scoring.calibration import Calibration, Level
 from halescan.scoring.findings import find
 from halescan.scoring.patients import case_from_slices
@@ -16,7 +18,6 @@ from halescan.workflows.measure import TOGETHER, Measured
 from halescan.workflows.model import Model
 
 HELD_BYTES = 64 * 2**20  # of pixels waiting to be measured together
-TAIL_STEPS = 1024  # to an exponent of ten: 0.2 % of the share, and the map packs to half the size in half the time
 COMMON = 0.25  # a place as strange as in a quarter of healthy cases is counted, not shown
 
 
@@ -41,8 +42,12 @@ def interpret(
 
     Cases of single images share a pass of the network; a volume has its own.
     """
-    for group in together(stream):
-        readings = iter(measure_scans(model, [scan for _, scans in group for scan in scans if scan.scan is not None]))
+
+    def measured(group: list[tuple[Case, list[Opened]]]) -> tuple[list[tuple[Case, list[Opened]]], list[Read]]:
+        return group, measure_scans(model, [scan for _, scans in group for scan in scans if scan.scan is not None])
+
+    for group, found in ahead(measured, together(stream), jobs=1, most=1):  # the next ones while these are interpreted
+        readings = iter(found)
         for case, scans in group:
             errors = [scan.error for scan in scans if scan.scan is None]
             read = [next(readings) for scan in scans if scan.scan is not None]
@@ -85,7 +90,7 @@ def case_result(model: Model, scans: Sequence[Read], *, false_alarms: float) -> 
         scans=results,
         verdict=calibration.verdict(score, false_alarms, level=level),
         model=model.facts,
-        notes=(*_case_notes(model, scans, calibration), *_weaker(results)),
+        notes=(*_case_notes(model, scans, calibration), *_map_notes(model, results)),
     )
 
 
@@ -140,14 +145,14 @@ def _scan_result(model: Model, read: Read, calibration: Calibration | None, fals
     if None not in numbers:
         places = [number for number in numbers if number is not None]
         sliced = case_from_slices(read.scores, how=how, share=share, indices=places, depth=scan.shape[0])
-    key = int(np.argmax(read.scores))
     strangeness, mask = place_back(read)
     tail = None
     if strangeness is not None and model.healthy.tail is not None:
-        fine = np.where(mask, model.healthy.tail.log_tail(strangeness), 0)
-        tail = (np.round(fine * TAIL_STEPS) / TAIL_STEPS).astype(np.float32)
+        tail = np.where(mask, model.healthy.tail.log_tail(strangeness), 0).astype(np.float32)
     findings = () if strangeness is None else _findings(model, scan, strangeness, mask, calibration, false_alarms)
     kept = tuple(finding for finding in findings if finding.p_value is None or finding.p_value <= COMMON)
+    key_slice = _key_slice(scan, kept, sliced.key_slice if sliced else None)
+    key = numbers.index(key_slice) if key_slice in numbers else int(np.argmax(read.scores))
     return ScanResult(
         scan=scan,
         map=strangeness,
@@ -160,7 +165,7 @@ def _scan_result(model: Model, read: Read, calibration: Calibration | None, fals
         reconstruction=_of_image([found.reconstruction for found in read.measured], key),
         neighbours=_neighbours(model, _of_image([found.neighbours for found in read.measured], key)),
         slice_scores=None if sliced is None else sliced.slice_scores,
-        key_slice=_key_slice(scan, kept, sliced.key_slice if sliced else None),
+        key_slice=key_slice,
     )
 
 
@@ -227,7 +232,11 @@ def _case_notes(model: Model, scans: Sequence[Read], calibration: Calibration) -
     return tuple(notes.values())
 
 
-def _weaker(results: Sequence[ScanResult]) -> Iterator[Note]:
+def _map_notes(model: Model, results: Sequence[ScanResult]) -> Iterator[Note]:
+    """That a map is strange nearly everywhere, and how many common regions were left out."""
+    widest = max((useless_share(result, model.map_threshold) or 0.0 for result in results), default=0.0)
+    if widest:
+        yield Note("map-tells-little", {"share": widest})
     count = sum(result.weaker for result in results)
     if count:
         yield Note("more-findings", {"count": count})

@@ -23,8 +23,19 @@ from halescan.training.model_folder import fingerprint, read_model, write_model
 from halescan.types import ModelFacts
 from halescan.workflows.healthy import Healthy
 from halescan.workflows.measure import Measure
+from halescan.workflows.settings import typed_settings
 
-_KINDS = {"name": str, "trained_utc": str, "version": str, "packages": dict, "training_set": dict}
+_KINDS = {
+    "name": str,
+    "detector": str,
+    "settings": dict,
+    "profile": dict,
+    "trained_utc": str,
+    "version": str,
+    "packages": dict,
+    "training_set": dict,
+}
+_UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError, MemoryError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +159,10 @@ class Model:
 def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
     """Open a model folder; needs no other file and no network.
 
+    It may come from a stranger: settings are checked against the detector's signature, networks are built without
+    memory until their shapes are known to be those of the stored weights, and all that is as large as an image must
+    have been stored at that size.
+
     Raises:
         ModelError: if the folder is missing, damaged, from a newer version, or unsafe.
     """
@@ -158,10 +173,11 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
         for key, kind in _KINDS.items():
             if not isinstance(record[key], kind):
                 raise TypeError(f"{key} in model.json")
-        detector = find_detector(record["detector"])(**record["settings"])
-        detector.restore(_part(tensors, "detector"))
-        place = _part(tensors, "place")
         profile = Profile.model_validate(record["profile"])
+        place = _part(tensors, "place")
+        _check_shapes(tensors, (profile.channels, *profile.size))
+        kind = find_detector(record["detector"])
+        detector = kind(**typed_settings(kind, record["settings"])).restore(_part(tensors, "detector"))
         if calibration is None:
             raise ModelError(f"{folder}: calibration.json is missing; train the model again or recalibrate it")
         model = Model(
@@ -173,15 +189,32 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
             Healthy.from_json(calibration),
             Path(folder),
         )
-        _ = model.facts  # what a report says must be there too, before any scan is read
+        _ = model.facts, card_facts(model), model.summary()  # what a report says must be there too, before any scan
     except ValidationError as error:
         what = error.errors(include_url=False)[0]["msg"]
         raise ModelError(f"{folder}: its profile cannot be used ({what}); copy or train the model again") from error
     except HalescanError as error:
-        raise ModelError(f"{folder}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, MemoryError) as error:
-        raise ModelError(f"{folder}: the model does not hold together ({error}); copy or train it again") from error
+        raise ModelError(f"{folder}: {_in_one_line(error)}") from error
+    except _UNFIT as error:
+        raise ModelError(
+            f"{folder}: the model does not hold together ({_in_one_line(error)}); copy or train it again"
+        ) from error
     return model
+
+
+def _in_one_line(error: BaseException) -> str:
+    """What an error says, without torch's list of all that differs and its stack of C++ calls."""
+    line = " ".join((str(error) or type(error).__name__).split())
+    return line if len(line) <= 300 else line[:300] + " ..."
+
+
+def _check_shapes(tensors: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
+    """Refuse a model whose parts were made for images of other shapes than its profile prepares, `(c, *grid)`."""
+    learned = tuple(int(side) for side in tensors["detector/learned_shape"])
+    rooms = {name: array.shape for name, array in tensors.items() if name.startswith(("mean/", "place/"))}
+    wanted = {name: shape if name.startswith("mean/") else shape[1:] for name in rooms}
+    if learned != shape or rooms != wanted:
+        raise ValueError(f"its profile prepares images of shape {shape}, it learned others")
 
 
 def packages() -> dict[str, str]:
@@ -196,11 +229,11 @@ def card_facts(model: Model) -> dict[str, Any]:
     learned = record["training_set"]
     return {
         "title": record["name"],
-        "summary": f"{model.detector.summary} Profile: {model.profile.title}.",
+        "summary": f"{model.detector.summary}. Profile: {model.profile.title}.",
         "trained_on": {
             "healthy scans": learned["summary"],
             "parts (images)": f"{learned['learn']} learn, {learned['choose']} choose, {learned['calibrate']} calibrate",
-            "fingerprint (SHA-256 of names and sizes)": learned["fingerprint"],
+            "fingerprint (SHA-256 of contents and labels)": learned["fingerprint"],
             "remarks": "; ".join(learned["notes"]) or None,
         },
         "calibration": {
@@ -209,7 +242,7 @@ def card_facts(model: Model) -> dict[str, Any]:
                 calibration.guarantee
             ],
             "strictest false-alarm rate": f"{calibration.strictest_rate:.3g}" if calibration.units else None,
-            "recalibrated": record.get("recalibrated_on"),
+            **_recalibrated(record),
         },
         "blind_spots": [sentence(key, "en") for key in model.profile.blind_spots],
         "made": {
@@ -220,6 +253,18 @@ def card_facts(model: Model) -> dict[str, Any]:
             "trained": record["trained_utc"],
             "versions": ", ".join(f"{name} {number}" for name, number in record["packages"].items()),
         },
+    }
+
+
+def _recalibrated(record: dict[str, Any]) -> dict[str, Any]:
+    """On what and when a model was recalibrated; nothing for one that never was."""
+    if "recalibrated_on" not in record:
+        return {}
+    units = record.get("recalibrated_units")  # not known of models recalibrated before it was written down
+    return {
+        "recalibrated on": record["recalibrated_on"] + ("" if units is None else f" ({units} units)"),
+        "recalibrated": record["recalibrated_utc"],
+        "recalibrated from the model": record["recalibrated_from"],
     }
 
 

@@ -58,6 +58,7 @@ def recalibrate(
         "recalibrated_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "recalibrated_from": old.facts.fingerprint,
         "recalibrated_on": cohort.summary(),
+        "recalibrated_units": fresh.calibration.units,
     }
     beside = {name: old.folder / name for name in ("history.jsonl", "training.png")} if old.folder else {}
     new = replace(old, record=record, healthy=fresh, folder=None)

@@ -5,13 +5,13 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from halescan import __version__
 from halescan.data.dataset import CohortImages
@@ -22,6 +22,7 @@ from halescan.detectors import Detector, find_detector
 from halescan.errors import ModelError, OutputError, SettingError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.scoring.maps import PlaceStatistics
+from halescan.training.checkpoint import read_checkpoint
 from halescan.training.picture import draw_history
 from halescan.training.run import Progress, Run, say_nothing
 from halescan.workflows.calibrate import Pair, calibrate, chunks
@@ -37,8 +38,8 @@ from halescan.workflows.healthy import (
 )
 from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
+from halescan.workflows.settings import typed_settings
 
-FINITE = ConfigDict(allow_inf_nan=False)
 log = logging.getLogger("halescan")
 
 
@@ -79,6 +80,7 @@ def train(
         TrainingError: if there is no healthy scan to learn from.
         ScanError: if no scan could be prepared.
         OutputError: if `out` holds anything but the model of this very request, and `overwrite` is not set.
+        KeyboardInterrupt: passed on, with a note of what is kept for `resume`.
     """
     out = Path(out)
     recipe = load_profile(profile, profile_settings)
@@ -89,13 +91,14 @@ def train(
     if out.exists() and not overwrite:
         return _done_already(out, wanted, device)
     work = _work_folder(out, wanted, resume)
-    images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
-    parts = split_parts(np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=_choosing(learner, recipe))
-    run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
-    learned = _learn(learner, images, parts, run)
-    units = unit_numbers(cohort, images.item_of)[0]
-    place = place_statistics(learned, recipe, images, parts.learn, parts.choose, units)
-    healthy_facts = _calibrated(learned, recipe, place, images, parts, cohort, run)
+    with _saying_what_is_kept(work):
+        images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
+        parts = split_parts(np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=_choosing(learner, recipe))
+        run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
+        learned = _learn(learner, images, parts, run)
+        units = unit_numbers(cohort, images.item_of)[0]
+        place = place_statistics(learned, recipe, images, parts.learn, parts.choose, units)
+        healthy_facts = _calibrated(learned, recipe, place, images, parts, cohort, run)
     record = {**_record(learned, recipe, cohort, images, parts, seed), "request_sha256": digest(wanted)}
     mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
     model = Model(record, learned, recipe, place, mean, healthy_facts, problems=problems_of(cohort, images))
@@ -115,25 +118,7 @@ def new_detector(
     """
     kind = find_detector(name or recipe.detector)
     own = dict(recipe.detector_settings) if name in (None, recipe.detector) else {}
-    known = kind().settings
-    unknown = sorted(set(settings or {}) - set(known))
-    if unknown:
-        raise SettingError(f"{kind.name} has no setting {', '.join(unknown)}; its settings are {', '.join(known)}")
-    return kind.preset(size, **_typed(kind, {**own, **(settings or {})}))
-
-
-def _typed(kind: type[Detector], settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings as the constructor's annotations want them: a list becomes a tuple of whole numbers, and so on."""
-    wanted = get_type_hints(kind.__init__)
-    typed = {}
-    for name, value in settings.items():
-        try:
-            typed[name] = TypeAdapter(wanted.get(name, Any), config=FINITE).validate_python(value)
-        except ValidationError as error:
-            why = error.errors(include_url=False)[0]["msg"]
-            usual = kind().settings.get(name)
-            raise SettingError(f"{kind.name}: {name} cannot be {value!r} ({why}); {usual!r} is usual") from error
-    return typed
+    return kind.preset(size, **typed_settings(kind, {**own, **(settings or {})}))
 
 
 def request(recipe: Profile, detector: Detector, cohort: Cohort, seed: int, encoder: str) -> dict[str, Any]:
@@ -171,8 +156,8 @@ def _work_folder(out: Path, wanted: dict[str, Any], resume: bool) -> Path:
     """`OUT.partial`, empty for a new training, as it was for a resumed one."""
     work = out.with_name(out.name + ".partial")
     note = work / "request.json"
-    if resume and note.exists():
-        if json.loads(note.read_text()) != json.loads(json.dumps(wanted)):
+    if resume and (begun := _read_note(note)) is not None:
+        if begun != json.loads(json.dumps(wanted)):
             raise SettingError(
                 f"{work} belongs to a training with other settings, scans or seed; repeat those, or leave --resume out"
             )
@@ -185,6 +170,37 @@ def _work_folder(out: Path, wanted: dict[str, Any], resume: bool) -> Path:
     except OSError as error:
         raise OutputError(f"{work}: cannot be written ({error.strerror}); choose another --out") from error
     return work
+
+
+def _read_note(note: Path) -> Any:
+    """The request that a work folder was made for; None without one, or with one cut short: then all begins anew."""
+    try:
+        return json.loads(note.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+@contextmanager
+def _saying_what_is_kept(work: Path) -> Iterator[None]:
+    """Add to a person's Ctrl-C what lies in the work folder."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(_what_is_kept(work))
+        raise
+
+
+def _what_is_kept(work: Path) -> str:
+    """In one sentence."""
+    saved = sorted(work.rglob("*.checkpoint.safetensors"), key=lambda path: path.stat().st_mtime)
+    if saved:
+        _, facts = read_checkpoint(saved[-1])
+        learned = f" and the {facts['stage']} after {facts['step']} of {facts['settings']['steps']} steps"
+    elif (work / "images" / "images.json").exists():
+        learned = ", and nothing learned yet"
+    else:
+        return "nothing is kept: no scan was prepared yet, or not all of them"
+    return f"{work} keeps the prepared scans{learned}; train goes on from there with --resume"
 
 
 def _learn(detector: Detector, images: CohortImages, parts: Parts, run: Run) -> Detector:
