@@ -116,6 +116,10 @@ def examine(say: Say, model: Path, scans: Path, *more: object) -> Said:
         (["train", "x", *QUICK, "--out", "o", "--set", "profile.pooling=median"], "'mean', 'max' or 'top'"),
         (["train", "nowhere", *QUICK, "--out", "o"], "no such file or folder"),
         (["train", "x\udcff", *QUICK, "--out", "o"], "not UTF-8"),
+        (["evaluate", "m", "--out", "o"], "MODEL and TEST"),
+        (["evaluate", "m", "t", "--out", "o", "--scores", "s.csv"], "TEST --scores FILE"),
+        (["evaluate", "m", "t", "--out", "o", "--threshold", "1"], "go with --scores"),
+        (["evaluate", "m", "t", "--out", "o", "--lesion-sizes", "9,3"], "ascending"),
         (["demo", "--lang", "xx"], "'xx'"),
         (["detectors", "--cite", "nosuch"], "healthy-atlas"),
         (["backbones", "get", "mobilenet_v2"], "HALESCAN_WEIGHTS"),
@@ -356,6 +360,25 @@ def test_models_and_evaluations_are_not_replaced_unasked(
     assert "--overwrite" in other.sentence
 
 
+def test_scores_from_elsewhere_need_no_model(say: Say, atlas: Path, test_set: Path) -> None:
+    assert say("evaluate", atlas, test_set, "--out", "ours").code == 0
+    said = say("evaluate", test_set, "--scores", "ours/scores.csv", "--out", "again", "--threshold", "0")
+    assert said.code == 0
+    auroc = [line for line in said.out.splitlines() if line.startswith("image auroc")]
+    assert auroc == [
+        line for line in say("evaluate", atlas, test_set, "--out", "ours").out.splitlines() if line in auroc
+    ]
+
+
+def test_a_statistic_as_good_as_the_scores_is_said_on_the_error_stream(say: Say, test_set: Path) -> None:
+    sizes = [f"{path.parent.name}/{path.name},1" for path in sorted(test_set.glob("*/*.dcm"))]
+    Path("same.csv").write_text("file,score\n" + "\n".join(sizes) + "\n")
+    said = say("evaluate", test_set, "--scores", "same.csv", "--out", "e")
+    assert said.code == 0
+    assert "warning: " in said.err
+    assert "alone reaches an AUROC" in said.err
+
+
 def test_reports_without_json_still_list_their_cases(say: Say, atlas: Path, mixed: Path) -> None:
     said = say("examine", atlas, mixed, "--out", "out", "--reports", "html")
     assert "1 case in out" in said.out
@@ -579,3 +602,16 @@ def test_the_help_loads_nothing_heavy() -> None:
     code = "import sys, halescan.cli; print([m for m in ('numpy', 'torch', 'pydicom', 'rich') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_compare_names_the_detectors_there_are(say: Say, phantoms: PhantomFolders) -> None:
+    said = say("compare", phantoms.healthy, "--detectors", "patch-cord", "--out", "out")
+    assert said.code == 2
+    assert "no detector is called 'patch-cord'" in said.sentence
+    assert not Path("out").exists()
+
+
+def test_compare_says_what_a_data_set_lacks(say: Say, phantoms: PhantomFolders) -> None:
+    said = say("compare", phantoms.healthy, "--detectors", "healthy-atlas", "--out", "out")
+    assert said.code == 2
+    assert "name the test scans with --test" in said.sentence

@@ -10,6 +10,8 @@ _SHELF = {
     "train": "halescan.workflows.train",
     "examine": "halescan.workflows.examine",
     "evaluate": "halescan.workflows.evaluate",
+    "compare": "halescan.workflows.compare",
+    "leaks": "halescan.workflows.leaks",
     "recalibrate": "halescan.workflows.recalibrate",
 }
 __all__ = ["__version__", *_SHELF]

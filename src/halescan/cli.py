@@ -5,10 +5,11 @@ import json
 import logging
 import os
 import re
+import shlex
 import signal
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -69,6 +70,9 @@ FalseAlarms = Annotated[
     typer.Option(callback=_a_rate, help="Share of healthy cases that may be called above the threshold, e.g. 0.05."),
 ]
 Split = Annotated[str | None, typer.Option(help="Take only this split of the table, e.g. train.")]
+Layout = Annotated[
+    str | None, typer.Option(help="How the data set is laid out, as brats:contrast=t1; default: recognised.")
+]
 
 
 BadCall: Any = typer.BadParameter.__base__  # UsageError: of click, or of the copy of click inside newer typers
@@ -139,6 +143,7 @@ def train(
     size: Annotated[str, typer.Option(help="Preset of the detector: cpu or paper.")] = "cpu",
     table: Table = None,
     split: Split = None,
+    layout: Layout = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     overwrite: Overwrite = False,
@@ -155,7 +160,7 @@ def train(
     changes = _settings(set_)
     with _listening(quiet=as_json) as listen:
         model = run(
-            healthy,
+            _laid_out(healthy, layout),
             profile=profile,
             out=out,
             detector=detector,
@@ -223,12 +228,28 @@ def examine(
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
-    test: Annotated[Path, typer.Argument(help="Folder with healthy/ abnormal/ [masks/], or a table.")],
+    model: Annotated[Path, typer.Argument(help="Model folder; left out with --scores.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics.json, scores.csv and plots.")],
+    test: Annotated[
+        Path | None, typer.Argument(help="Folder with healthy/ abnormal/ [masks/], another layout, or a table.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Scores (CSV) or a folder of maps that another program made, instead of MODEL.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="With --scores: score above which it is abnormal.")] = None,
+    map_threshold: Annotated[
+        float | None, typer.Option(help="With --scores: map value from which a place is a finding.")
+    ] = None,
+    by: Annotated[
+        list[str] | None, typer.Option(help="Column to tell the figures by, as sex or age=40,60; may be repeated.")
+    ] = None,
+    lesion_sizes: Annotated[
+        str, typer.Option(help="Limits between bands of lesion size, e.g. 5,10,20; default: terciles.")
+    ] = "",
     false_alarms: FalseAlarms = 0.05,
     table: Table = None,
     split: Split = None,
+    layout: Layout = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     device: Device = "auto",
@@ -236,27 +257,141 @@ def evaluate(
     as_json: AsJson = False,
     log_file: LogFile = None,
 ) -> None:
-    """Measure a model on labelled scans, beside the trivial baselines."""
-    from halescan.workflows.evaluate import evaluate as run
+    """Measure a model, or scores made elsewhere, on labelled scans, beside the trivial baselines."""
+    _log_to(log_file)
+    how: dict[str, Any] = {
+        "out": out,
+        "false_alarms": false_alarms,
+        "by": tuple(by or ()),
+        "lesion_sizes": _limits(lesion_sizes),
+        "table": table,
+        "split": split,
+        "layout": layout,
+        "seed": seed,
+        "overwrite": overwrite,
+        "jobs": jobs,
+    }
+    with _listening(quiet=as_json) as listen:
+        if scores is None:
+            from halescan.workflows.evaluate import evaluate as run
+
+            if test is None:
+                raise SettingError("evaluate needs MODEL and TEST; without a model give TEST and --scores FILE")
+            if threshold is not None or map_threshold is not None:
+                raise SettingError("--threshold and --map-threshold go with --scores; a model brings its own")
+            done = run(model, test, **how, device=device, listen=listen)
+        else:
+            from halescan.workflows.score_files import evaluate_scores
+
+            if test is not None:
+                raise SettingError("with --scores there is no MODEL: halescan evaluate TEST --scores FILE --out DIR")
+            done = evaluate_scores(
+                scores, model, **how, threshold=threshold, map_threshold=map_threshold, listen=listen
+            )
+    _say(done.summary(), done.lines(), as_json)
+    _warn(done.warnings)
+    if done.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    data: Annotated[list[str], typer.Argument(help="Sets, each [NAME=]PATH[:PROFILE], with train and test parts.")],
+    detectors: Annotated[str, typer.Option(help="Names with commas between, default, or all; NAME:1 for one seed.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html, table.md and comparison.json.")],
+    test: Annotated[Path | None, typer.Option(help="Labelled test scans, where the one set holds none.")] = None,
+    profile: Annotated[str | None, typer.Option(help="For sets that name none; default: by looking at them.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Trainings of each method on each set.")] = 3,
+    size: Annotated[str, typer.Option(help="Preset of the detectors: cpu or paper.")] = "cpu",
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each training, where there are any.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Or minutes of each training, measured once as steps.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="As detector.steps=500, patchcore.grid=28, profile.pooling=mean; may be repeated."),
+    ] = None,
+    false_alarms: FalseAlarms = 0.05,
+    by: Annotated[list[str] | None, typer.Option(help="Figures by the values of this column; may be repeated.")] = None,
+    robustness: Annotated[bool, typer.Option("--robustness", help="Distort the test scans, too.")] = False,
+    published: Annotated[Path | None, typer.Option(help="Table of published figures to stand beside ours.")] = None,
+    no_pictures: Annotated[bool, typer.Option("--no-pictures", help="No scan is shown on the page.")] = False,
+    keep_models: Annotated[bool, typer.Option("--keep-models", help="Keep the trained models.")] = False,
+    cell_minutes: Annotated[float, typer.Option(help="Stop a training and evaluation that takes longer.")] = 240.0,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    weights: Weights = None,
+    device: Device = "auto",
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+    log_file: LogFile = None,
+) -> None:
+    """Compare detectors on data sets: one page and one table; run again, it goes on where it was."""
+    from halescan.workflows.compare import compare as run
 
     _log_to(log_file)
-    with _listening(quiet=as_json) as listen:
+    changes = _settings_by_name(set_)
+    with _listening(quiet=as_json, one_bar=True) as listen:
         done = run(
-            model,
-            test,
+            data,
+            detectors=detectors,
             out=out,
+            test=test,
+            profile=profile,
+            seeds=seeds,
+            size=size,
+            steps=steps,
+            minutes=minutes,
+            settings={name: own for name, own in changes.items() if name != "profile"},
+            profile_settings=changes.get("profile", {}),
             false_alarms=false_alarms,
-            table=table,
-            split=split,
-            seed=seed,
-            overwrite=overwrite,
+            by=by or (),
+            robustness=robustness,
+            published=published,
+            pictures=not no_pictures,
+            keep_models=keep_models,
+            cell_minutes=cell_minutes,
+            retry=retry,
+            weights=weights,
             device=device,
             jobs=jobs,
+            command=_as_called(sys.argv[1:]),
             listen=listen,
         )
     _say(done.summary(), done.lines(), as_json)
-    if done.problems:
+    if done.failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def leaks(
+    data: Annotated[Path, typer.Argument(help="Folder, file or table of the test scans, and of the training scans.")],
+    train: Annotated[Path | None, typer.Option(help="The training scans, where they lie elsewhere.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for leaks.md, leaks.json and pairs.csv.")] = None,
+    table: Table = None,
+    layout: Layout = None,
+    split: Split = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+    log_file: LogFile = None,
+) -> None:
+    """Check a data set: copies and patients on both sides of a split, and what tells the labels without disease."""
+    from halescan.workflows.leaks import leaks as run
+
+    _log_to(log_file)
+    with _listening(quiet=as_json) as listen:
+        found = run(
+            data,
+            train=train,
+            out=out,
+            table=table,
+            layout=layout,
+            split=split,
+            seed=seed,
+            overwrite=overwrite,
+            jobs=jobs,
+            listen=listen,
+        )
+    _say(found.summary(), found.lines(), as_json)
 
 
 @app.command()
@@ -266,6 +401,7 @@ def recalibrate(
     out: Annotated[Path, typer.Option(help="Folder of the new version.")],
     table: Table = None,
     split: Split = None,
+    layout: Layout = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     jobs: Jobs = None,
@@ -279,7 +415,7 @@ def recalibrate(
     with _listening(quiet=as_json) as listen:
         new = run(
             model,
-            healthy,
+            _laid_out(healthy, layout),
             out=out,
             table=table,
             split=split,
@@ -347,19 +483,52 @@ def backbones_get(
     typer.echo(f"stored in {fetch_backbone(name, weights)}")
 
 
+def _laid_out(data: Path, layout: str | None) -> Path:
+    """A place with its layout before it, as every workflow reads it."""
+    return data if layout is None else Path(f"{layout}@{data}")
+
+
 def _settings(pairs: list[str] | None) -> dict[str, dict[str, Any]]:
     """`detector.x=1 profile.y=mean` as two dictionaries of values."""
     found: dict[str, dict[str, Any]] = {"detector": {}, "profile": {}}
     for pair in pairs or []:
-        name, equals, text = pair.partition("=")
-        room, dot, key = name.strip().partition(".")
-        if not equals or not dot or not key or room not in found:
+        room, key, value = _setting(pair)
+        if room not in found:
             raise SettingError(f"--set {pair}: expected detector.NAME=VALUE or profile.NAME=VALUE")
-        try:
-            found[room][key] = json.loads(text)
-        except json.JSONDecodeError:
-            found[room][key] = text
+        found[room][key] = value
     return found
+
+
+def _settings_by_name(pairs: list[str] | None) -> dict[str, dict[str, Any]]:
+    """`detector.x=1 patchcore.y=2 profile.z=mean` as a dictionary of values for each of the three."""
+    found: dict[str, dict[str, Any]] = {}
+    for room, key, value in map(_setting, pairs or []):
+        found.setdefault(room, {})[key] = value
+    return found
+
+
+def _setting(pair: str) -> tuple[str, str, Any]:
+    """`detector.x=1` as its three parts; the value is read as JSON, else as text."""
+    name, equals, text = pair.partition("=")
+    room, dot, key = name.strip().partition(".")
+    if not equals or not dot or not key or not room:
+        raise SettingError(f"--set {pair}: expected detector.NAME=VALUE or profile.NAME=VALUE")
+    try:
+        return room, key, json.loads(text)
+    except json.JSONDecodeError:
+        return room, key, text
+
+
+def _as_called(words: list[str]) -> str:
+    """The call, fit to be published: of folders only their last names."""
+    return shlex.join(["halescan", *(_last_name(word) for word in words)])
+
+
+def _last_name(word: str) -> str:
+    name, equals, rest = word.partition("=")
+    if equals and not set(name) & set("/\\"):
+        return f"{name}={_last_name(rest)}"
+    return word.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or word
 
 
 def _log_to(path: Path | None) -> None:
@@ -380,6 +549,23 @@ def _say(record: dict[str, Any], lines: list[str], as_json: bool) -> None:
         typer.echo(json.dumps(record, indent=2, allow_nan=False))
     else:
         typer.echo("\n".join(_plain(line) for line in lines))
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    """What must not be overlooked, in red where there are colours."""
+    for sentence in sentences:
+        typer.secho(f"warning: {_plain(sentence)}", fg=typer.colors.RED, err=True)
+
+
+def _limits(text: str) -> tuple[float, ...]:
+    """`5,10,20` as ascending numbers."""
+    try:
+        limits = tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        limits = (1.0, 1.0)
+    if list(limits) != sorted(set(limits)) or not all(0 < limit < float("inf") for limit in limits):
+        raise SettingError(f"--lesion-sizes {text}: expected ascending numbers, as 5,10,20")
+    return limits
 
 
 def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -406,10 +592,10 @@ def _cell(value: Any) -> str:
 
 
 @contextmanager
-def _listening(quiet: bool = False) -> Iterator[Callable[[Any], None]]:
+def _listening(quiet: bool = False, one_bar: bool = False) -> Iterator[Callable[[Any], None]]:
     """A listener for `Progress`, and for what a command has to say when it is stopped by Ctrl-C."""
     try:
-        with _progress(quiet) as listen:
+        with _progress(quiet, one_bar) as listen:
             yield listen
     except KeyboardInterrupt as stop:
         for note in getattr(stop, "__notes__", []):  # typer lets go of the exception and what it says
@@ -418,7 +604,7 @@ def _listening(quiet: bool = False) -> Iterator[Callable[[Any], None]]:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
+def _progress(quiet: bool, one_bar: bool = False) -> Iterator[Callable[[Any], None]]:
     """A bar on a terminal, plain lines in a pipe, nothing when quiet."""
     if quiet:
         yield lambda progress: None
@@ -429,7 +615,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
 
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         with Bars(*columns, TextColumn("{task.fields[remark]}"), console=Console(stderr=True)) as bars:
-            yield _Bar(bars)
+            yield _OneBar(bars) if one_bar else _Bar(bars)
     else:
         yield _PlainLines()
 
@@ -448,6 +634,25 @@ class _Bar:
         left = "" if progress.seconds_left is None else f"{progress.seconds_left:.0f} s left"
         task = self.tasks[progress.stage]
         self.bars.update(task, completed=progress.done, total=progress.total, remark=f"{loss}  {left}".strip())
+
+
+class _OneBar(_Bar):
+    """One bar for all stages, for a command that has hundreds of them."""
+
+    def __call__(self, progress: Any) -> None:
+        if not self.tasks:
+            self.tasks["all"] = self.bars.add_task(progress.stage, total=progress.total, remark="")
+        left = "" if progress.seconds_left is None else f"{_duration(progress.seconds_left)} left"
+        task = self.tasks["all"]
+        self.bars.update(task, description=progress.stage, completed=progress.done, total=progress.total, remark=left)
+
+
+def _duration(seconds: float) -> str:
+    """`40 s`, `12 min` or `3 h 20 min`."""
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class _PlainLines:

@@ -2,8 +2,10 @@
 
 HalescanError
 ├── ScanError          a file cannot be read as an image
-│   └── AmbiguousScan  a folder holds several series; names them and asks which
+│   ├── AmbiguousScan  a folder holds several series; names them and asks which
+│   └── BlankScan      every pixel has the same value: a failed exposure, or an empty mask
 ├── TableError         a table of scans is wrong or names files that are not there
+├── LayoutError        a data set is not laid out as promised, or could be meant in several ways
 ├── ShapeError         an array has another shape than promised
 ├── SettingError       a setting lies outside its range
 ├── NotFitted          a detector was asked before it had learned
@@ -29,8 +31,21 @@ class AmbiguousScan(ScanError):
     """A folder holds several series; the message lists them and the way to choose."""
 
 
+class BlankScan(ScanError):
+    """Every pixel has the same value: a failed exposure or export, or a mask in which nothing is drawn.
+
+    `value` is that of a grey image.
+    """
+
+    value: float | None = None
+
+
 class TableError(HalescanError, ValueError):
     """A table of scans is wrong or names files that are not there."""
+
+
+class LayoutError(HalescanError, ValueError):
+    """A data set is not laid out as its layout promises, or several layouts could be meant; names the way out."""
 
 
 class ShapeError(HalescanError, ValueError):

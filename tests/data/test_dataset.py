@@ -64,7 +64,6 @@ def test_a_subset_of_a_subset_is_a_view(tmp_path: Path, scans: tuple[Item, ...])
     some = images.subset([5, 1, 3]).subset([2, 0])
     assert isinstance(some, SomeImages)
     assert np.array_equal(np.concatenate([batch.images for batch in some]), images.take([3, 5]).images)
-    assert np.array_equal(images.of_items([4, 2]).indices, [2, 4])
 
 
 def test_rows_say_where_each_image_comes_from(tmp_path: Path, scans: tuple[Item, ...]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halescan.data.intensity import Levels, full_range, inner_levels, luminance, robust, window
+from halescan.data.intensity import Levels, inner_levels, luminance, range_levels, robust, window
 from halescan.errors import SettingError
 
 
@@ -45,9 +45,12 @@ def test_an_empty_mask_and_equal_quantiles_still_give_finite_values() -> None:
 
 
 def test_eight_and_sixteen_bits_keep_the_scale_of_the_file() -> None:
-    np.testing.assert_allclose(full_range(np.array([51, 102], np.uint8)), [0.2, 0.4], rtol=1e-6)
-    assert full_range(np.array([[65535, 0]], np.uint16)).max() == 1
-    np.testing.assert_allclose(full_range(np.array([[-3.0, 1.0, 5.0]])), [[0, 0.5, 1]])
+    for pixels, shares in (
+        (np.array([51, 102], np.uint8), [0.2, 0.4]),
+        (np.array([65535, 0], np.uint16), [1, 0]),
+        (np.array([-3.0, 1.0, 5.0]), [0, 0.5, 1]),
+    ):
+        np.testing.assert_allclose(range_levels(pixels).apply(pixels), shares, rtol=1e-6)
 
 
 def test_white_has_the_luminance_of_white() -> None:

@@ -88,7 +88,7 @@ def test_missing_files_are_counted_and_the_first_few_named(tmp_path: Path) -> No
     rows = read_table(write(tmp_path, "csv", lines))
     (tmp_path / "00.png").touch()
     with pytest.raises(TableError, match=r"8 of 9 files .*01\.png.*05\.png and 3 more"):
-        check_present(tmp_path / "table.csv", rows)
+        check_present(tmp_path / "table.csv", [row.file for row in rows])
 
 
 def test_ids_stay_out_of_what_is_printed(tmp_path: Path) -> None:

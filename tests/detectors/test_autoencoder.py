@@ -73,6 +73,37 @@ def test_every_loss_falls(loss: str, tmp_path: Path) -> None:
     assert rows[-1]["loss"] < 0.6 * rows[0]["loss"]
 
 
+def test_ae_u_forgives_where_healthy_images_are_uncertain() -> None:
+    """Left half: noise; right half: even. The same speck is stranger where all was certain."""
+    random = np.random.default_rng(0)
+    images = np.full((64, 1, 16, 16), 0.5, np.float32)
+    images[..., :8] += 0.2 * random.standard_normal((64, 1, 16, 8)).astype(np.float32)
+    images[..., 8:] += 0.03 * random.standard_normal((64, 1, 16, 8)).astype(np.float32)
+    settings = SMALL | {"steps": 400, "learning_rate": 5e-3, "loss": "uncertainty", "residual": "precision"}
+    detector = Autoencoder(**settings).fit(images[:48], run=RUN)
+    strange = detector.score(images[48:]).map
+    assert strange is not None
+    ratio = strange[..., 8:].mean() / strange[..., :8].mean()
+    assert 0.3 < ratio < 3  # in variances both halves are alike; in squares they differ forty-fold
+    spot = images[48:].copy()
+    spot[:, :, 4, 3] += 0.3
+    spot[:, :, 4, 12] += 0.3
+    gained = detector.score(spot).map - strange
+    assert gained[:, 4, 12].mean() > 5 * gained[:, 4, 3].mean()
+
+
+def test_ae_u_other_residuals_see_the_image_alone() -> None:
+    images = healthy(2, grid=(16, 16), seed=5)
+    scores = fitted(loss="uncertainty", residual="l1").score(images)
+    assert scores.reconstruction is not None
+    np.testing.assert_allclose(scores.map, np.abs(images - scores.reconstruction)[:, 0], atol=1e-6)
+
+
+def test_precision_without_a_drawn_variance_is_refused() -> None:
+    with pytest.raises(SettingError, match="uncertainty"):
+        Autoencoder(residual="precision")
+
+
 def test_any_size_of_image_goes_in_and_comes_back() -> None:
     scores = fitted(grid=(37, 21)).score(healthy(2, grid=(37, 21)))
     assert scores.map is not None

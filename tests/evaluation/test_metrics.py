@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score, roc_curve
 
 from halescan.errors import SettingError, ShapeError
-from halescan.evaluation.metrics import aggregate_patients, count_cases, image_metrics, operating_point, wilson
+from halescan.evaluation.metrics import (
+    aggregate_patients,
+    count_cases,
+    image_metrics,
+    operating_point,
+    sensitivity_at,
+    wilson,
+)
 
 FEW = {"draws": 100}
 
@@ -183,3 +190,30 @@ def test_an_unknown_way_to_aggregate_is_refused() -> None:
 def test_counts_say_how_many_images_of_how_many_patients() -> None:
     assert count_cases([0, 1, 1]) == {"images": 3, "healthy": 1, "abnormal": 2}
     assert count_cases([0, 1, 1], groups=["a", "b", "b"])["patients"] == 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(4, 60), st.integers(0, 1000), st.booleans(), st.sampled_from([0.5, 0.8, 0.9, 0.95]))
+def test_the_sensitivity_at_a_specificity_is_the_best_point_of_scikit_learns_curve(
+    n: int, seed: int, ties: bool, share: float
+) -> None:
+    labels, scores = _cases(n, seed, ties=ties)
+    alarms, hits, _ = roc_curve(labels, scores, drop_intermediate=False)
+    found = sensitivity_at(labels, scores, specificities=(share,), **FEW)[f"{share:.2f}"]
+    assert found["value"] == pytest.approx(hits[alarms <= 1 - share + 1e-9].max(), abs=1e-9)
+    assert found["optimistic"] is True
+
+
+def test_a_sensitivity_needs_both_classes_and_a_share() -> None:
+    assert sensitivity_at([1, 1], [0, 1])["0.95"]["why"] == "only abnormal cases"
+    with pytest.raises(SettingError, match="between 0 and 1"):
+        sensitivity_at([0, 1], [0, 1], specificities=(95,))
+
+
+def test_a_sensitivity_keeps_under_monotone_changes_and_another_order() -> None:
+    labels, scores = _cases(ties=True)
+    first = sensitivity_at(labels, scores, **FEW)
+    assert sensitivity_at(labels, np.exp(scores), **FEW) == first
+    turned = sensitivity_at(labels[::-1], scores[::-1], **FEW)
+    assert turned["0.90"]["value"] == first["0.90"]["value"]
+    assert first["0.95"]["low"] <= first["0.95"]["value"] <= first["0.90"]["value"]

@@ -141,3 +141,18 @@ def test_memory_stays_flat_in_the_number_of_images() -> None:
         return found
 
     assert peak(400) < 1.15 * peak(120)
+
+
+def test_memory_stays_flat_in_the_number_of_patients() -> None:
+    def peak(patients: int) -> int:
+        tally = PixelTally(threshold=0.9, exact_pixels=100_000)
+        random = np.random.default_rng(0)
+        tracemalloc.start()
+        for _ in range(patients):
+            scores = random.random((8, 8), np.float32)
+            tally.add(scores, scores > 0.9)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(16_000) < 1.15 * peak(8_000)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from halescan.errors import SettingError
-from halescan.networks.residuals import PIXEL_KINDS, feature_residual, residual
+from halescan.networks.residuals import PIXEL_KINDS, feature_residual, gradient_residual, precision_residual, residual
 
 
 @pytest.mark.parametrize("kind", PIXEL_KINDS)
@@ -60,3 +60,18 @@ def test_the_unit_of_a_channel_does_not_matter_once_standardised() -> None:
     scaled = feature_residual(*larger, means=[m * 7 for m in mean], spreads=[s * 7 for s in spread])
     assert torch.allclose(plain, scaled, atol=1e-5)
     assert plain.shape == (2, 8, 8)
+
+
+def test_the_precision_weighted_error_is_counted_in_variances() -> None:
+    images = torch.rand(2, 1, 4, 4)
+    strange = precision_residual(images, images + 0.2, torch.full_like(images, 0.04).log())
+    assert torch.allclose(strange, torch.ones(2, 4, 4), atol=1e-4)
+    assert float(precision_residual(images, images, torch.zeros_like(images)).abs().max()) == 0
+
+
+def test_the_gradient_of_a_sum_of_squares_is_twice_the_error() -> None:
+    images, drawn = torch.rand(3, 2, 4, 5, requires_grad=True), torch.rand(3, 2, 4, 5)
+    loss = (images - drawn).square().flatten(1).sum(1)
+    expected = (2 * (images - drawn)).abs().mean(1)
+    assert torch.allclose(gradient_residual(loss, images), expected, atol=1e-6)
+    assert torch.allclose(gradient_residual(loss, images), expected, atol=1e-6)  # the graph is kept

@@ -5,7 +5,15 @@ import pytest
 from PIL import Image
 
 from halescan.errors import OutputError, SettingError, ShapeError
-from halescan.reporting.plots import _edges, _running_counts, pr_plot, roc_plot, score_histogram
+from halescan.reporting.plots import (
+    _edges,
+    _running_counts,
+    froc_plot,
+    pr_plot,
+    reliability_plot,
+    roc_plot,
+    score_histogram,
+)
 
 LABELS = np.arange(40) % 2 == 0
 SCORES = np.random.default_rng(0).normal(size=40) + LABELS
@@ -77,3 +85,32 @@ def test_a_folder_that_is_not_there_is_our_own_error(tmp_path) -> None:
 def _share_of(path, colour: tuple[int, int, int]) -> float:
     with Image.open(path) as picture:
         return float((np.asarray(picture.convert("RGB")) == colour).all(axis=-1).mean()) + 1e-6
+
+
+def _reliability(units: int | None) -> dict:
+    asked = [0.25, 0.5, 0.75, 1.0]
+    curve = {"asked": asked, "realised": [0.3, 0.4, 0.9, 1.0], "low": [0, 0.1, 0.4, 1.0], "high": [0.6, 0.9, 1.0, 1.0]}
+    return {"patients": 9, "units": units, "unit": "patient", "uniform": {"p_value": 0.4}, "curve": curve}
+
+
+def _froc(low: float | None = 0.1) -> dict:
+    figures = {rate: {"value": 0.5, "low": low, "high": 0.8} for rate in ("0.125", "0.25", "0.5", "1", "2", "4", "8")}
+    curve = {"false_findings_per_case": [0.0, 0.5, 1.5], "sensitivity": [0.0, 0.4, 0.5]}
+    found = {"curve": curve, "sensitivity_at": figures, "froc_score": {"value": 0.4}, "lesions": 5, "cases": 8}
+    return {**found, "by_peak": found}
+
+
+@pytest.mark.parametrize("units", [None, 3])
+def test_p_values_are_drawn_with_what_chance_leaves(units: int | None, tmp_path) -> None:
+    reliability_plot(_reliability(units), tmp_path / "plot.png", title="phantoms")
+    assert _share_of(tmp_path / "plot.png", (0, 114, 178)) > 0
+    with pytest.raises(SettingError, match="no healthy case"):
+        reliability_plot({**_reliability(units), "curve": None}, tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("low", [None, 0.1])
+def test_lesions_found_are_drawn_by_both_rules(low: float | None, tmp_path) -> None:
+    froc_plot(_froc(low), tmp_path / "plot.png")
+    assert _share_of(tmp_path / "plot.png", (213, 94, 0)) > 0
+    with pytest.raises(SettingError, match="no lesion"):
+        froc_plot({**_froc(), "curve": None}, tmp_path / "none.png")

@@ -207,3 +207,17 @@ def test_fewer_images_than_a_batch_are_enough() -> None:
     settings = replace(STEPS, batch_size=16, steps=4)
     history = learn(small_net(), clean, images=Stack(images(3)), settings=settings, run=PLAIN)
     assert np.isfinite(history.rows[-1]["loss"])
+
+
+def test_a_measure_beside_the_loss_is_told_and_moves_nothing() -> None:
+    def told(module: nn.Module, batch: Tensors, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"error": clean(module, batch, generator), "measure": torch.tensor(7.0)}
+
+    watched, alone = small_net(), small_net()
+    turn = Turn("loss", list(watched.parameters()), told, beside=("measure",))
+    history = learn(watched, [turn], images=Stack(images()), check=Stack(images(4)), settings=STEPS, run=PLAIN)
+    plain = learn(alone, clean, images=Stack(images()), check=Stack(images(4)), settings=STEPS, run=PLAIN)
+    assert same_weights(watched, alone)
+    assert [row["measure"] for row in history.rows] == [7.0] * 3
+    for key in ("loss", "check_loss"):
+        assert [row[key] for row in history.rows] == pytest.approx([row[key] for row in plain.rows])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from halescan.errors import OutputError, SettingError
+from halescan.training.run import Progress
 from halescan.workflows import demo as demo_room
 from halescan.workflows.demo import demo
 
@@ -36,6 +37,17 @@ def test_the_demo_replaces_an_earlier_demo_and_nothing_else(tmp_path: Path) -> N
     with pytest.raises(OutputError, match="not empty"):
         demo(tmp_path / "demo", overwrite=True)
     assert (tmp_path / "demo" / "thesis.txt").exists()
+
+
+@pytest.mark.usefixtures("small")
+def test_a_demo_stopped_by_ctrl_c_says_how_to_start_it_anew(tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.stage not in ("making phantoms",):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        demo(tmp_path / "demo", listen=stop)
+    assert stopped.value.__notes__ == ["the demo starts anew each time; run it again with --overwrite"]
 
 
 def test_an_unknown_language_costs_no_training(tmp_path: Path) -> None:

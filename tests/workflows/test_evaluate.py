@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import nibabel
 import numpy as np
 import pydicom
@@ -15,13 +16,15 @@ from PIL import Image
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from halescan.errors import OutputError, TableError
+from halescan.errors import OutputError, SettingError, TableError
 from halescan.evaluation.metrics import wilson
 from halescan.io import read
 from halescan.scoring.pooling import pool_slices
+from halescan.synthesis.cohort import PhantomFolders
 from halescan.workflows.evaluate import evaluate
 from halescan.workflows.examine import examine
 from halescan.workflows.model import Model, load_model
+from halescan.workflows.train import train
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,14 @@ def test_everything_a_reader_of_the_paper_asks_for_is_there(evaluated: Path) -> 
     assert {"brightness", "contrast", "file-size", "healthy-mean"} <= set(record["baselines"])
     assert record["image"]["auroc"]["low"] <= record["image"]["auroc"]["value"] <= record["image"]["auroc"]["high"]
     assert record["about"]["false_alarms"]["realised"] is not None
-    for name in ("roc.png", "pr.png", "scores.png"):
+    assert record["pixel"]["aupro"]["value"] > 0
+    assert set(record["sensitivity_at"]) == {"0.90", "0.95"}
+    assert record["lesions"]["lesions"] == record["pixel"]["regions"] >= 12
+    assert record["lesions"]["size_unit"] == "mm"
+    assert record["reliability"]["healthy"] == 12
+    assert record["reliability"]["units"] == 20
+    assert record["reconstruction"] is record["subgroups"] is None
+    for name in ("roc.png", "pr.png", "scores.png", "reliability.png", "froc.png"):
         assert (evaluated / name).read_bytes().startswith(b"\x89PNG")
 
 
@@ -73,6 +83,65 @@ def test_an_evaluation_in_the_way_is_never_replaced_unasked(
     with pytest.raises(OutputError, match="--overwrite"):
         evaluate(model_folder, test_set, out=evaluated)
     assert evaluate(model_folder, test_set, out=evaluated, false_alarms=0.1).record["n"]["healthy"] == 12
+
+
+def test_the_record_is_what_its_schema_says(evaluated: Path) -> None:
+    schema = Path(__file__).parents[2] / "docs/reference/schemas/metrics-1.schema.json"
+    jsonschema.validate(
+        json.loads((evaluated / "metrics.json").read_text()), json.loads(schema.read_text(encoding="utf-8"))
+    )
+
+
+def test_a_mask_with_nothing_in_it_is_an_empty_one(model_folder: Path, test_set: Path, tmp_path: Path) -> None:
+    shutil.copytree(test_set, tmp_path / "test")
+    before = evaluate(model_folder, test_set, out=tmp_path / "before", false_alarms=0.1).record["pixel"]
+    first = sorted((tmp_path / "test" / "masks").iterdir())[0]
+    drawn = int((read(first).pixels > 0).sum())
+    Image.fromarray(np.zeros_like(np.asarray(Image.open(first)))).save(first)
+    done = evaluate(model_folder, tmp_path / "test", out=tmp_path / "out", false_alarms=0.1)
+    assert done.problems == ()
+    assert done.record["pixel"]["abnormal_pixels"] == before["abnormal_pixels"] - drawn
+    assert done.record["pixel"]["images"] == 24
+
+
+def test_columns_of_the_table_make_groups_and_unknown_ones_are_refused_at_once(
+    model_folder: Path, test_set: Path, tmp_path: Path
+) -> None:
+    test = with_manifest(test_set, tmp_path / "test", scanner=lambda n, _: "AB"[n % 2], age=lambda n, _: f"{20 + n}")
+    record = evaluate(
+        model_folder, test, out=tmp_path / "out", false_alarms=0.1, by=("scanner", "age=30"), lesion_sizes=(20,)
+    ).record
+    assert {name: group["n"]["images"] for name, group in record["subgroups"]["scanner"].items()} == {"A": 12, "B": 12}
+    assert list(record["subgroups"]["age"]) == ["below 30", "30 and above"]
+    assert "false_alarms" in record["subgroups"]["scanner"]["A"]
+    assert [band["to"] for band in record["lesions"]["by_size"]] == [20, None]
+    with pytest.raises(SettingError, match="there are age, scanner"):
+        evaluate(model_folder, test, out=tmp_path / "other", by=("site",))
+
+
+def test_what_a_method_rebuilds_is_told_as_information(
+    phantoms: PhantomFolders, test_set: Path, tmp_path: Path
+) -> None:
+    settings = {"steps": 3, "side": 32}
+    model = train(
+        phantoms.healthy,
+        profile="lung-ct",
+        detector="autoencoder",
+        detector_settings=settings,
+        profile_settings={"size": [32, 32]},
+        out=tmp_path / "model",
+    )
+    done = evaluate(model, test_set, out=tmp_path / "out", false_alarms=0.2)
+    found = done.record["reconstruction"]
+    assert "never a ranking" in found["note"]
+    assert found["healthy"]["mse"]["low"] <= found["healthy"]["mse"]["value"] <= found["healthy"]["mse"]["high"]
+    assert any(line.startswith("reconstruction (information") for line in done.lines())
+
+
+def test_a_person_is_told_everything_in_lines(model_folder: Path, test_set: Path, tmp_path: Path) -> None:
+    lines = "\n".join(evaluate(model_folder, test_set, out=tmp_path / "out", false_alarms=0.1).lines())
+    for words in ("sensitivity at specificity 0.95", "pixel aupro", " in 24 cases): ", "p-values of 12"):
+        assert words in lines
 
 
 Column = Callable[[int, Path], str]

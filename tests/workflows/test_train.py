@@ -157,6 +157,17 @@ def test_training_leaves_history_and_its_picture(phantoms: PhantomFolders, tmp_p
     assert not (tmp_path / "model.partial").exists()
 
 
+def test_a_method_that_draws_leaves_pictures_of_healthy_images(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    small = {"side": 32, "widths": [4, 8, 8], "squeezed": 4, "slots": 8, "critic_widths": [4, 8], "steps": 4}
+    drawing = LEARNED | {"detector": "squid", "detector_settings": small}
+    train(phantoms.healthy, out=tmp_path / "squid", **drawing)
+    assert (tmp_path / "squid" / "pictures.png").read_bytes().startswith(b"\x89PNG")
+    told = json.loads((tmp_path / "squid" / "history.jsonl").read_text().splitlines()[0])
+    assert {"student_mse", "teacher_mse", "student_kl", "teacher_kl", "distillation"} <= set(told)
+    train(phantoms.healthy, out=tmp_path / "plain", **LEARNED)
+    assert not (tmp_path / "plain" / "pictures.png").exists()
+
+
 def stopping(stage: str) -> Callable[[Progress], None]:
     """Ctrl-C at the first word of a stage."""
 

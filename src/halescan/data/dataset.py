@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from halescan.data.ahead import ahead
+from halescan.data.item import Item
 from halescan.data.prepare import Prepared, prepare
 from halescan.data.profiles import Profile
-from halescan.data.table import Item
 from halescan.errors import HalescanError, OutputError, ScanError
 from halescan.io import Problem, read
 from halescan.types import Batch, Images
@@ -138,10 +138,6 @@ class CohortImages:
     def subset(self, indices: Sequence[int] | np.ndarray) -> "SomeImages":
         """Some of the images, in this order, without copying any."""
         return SomeImages(self, indices, batch_size=self.batch_size)
-
-    def of_items(self, items: Iterable[int]) -> "SomeImages":
-        """The images of these scans, by their numbers in the list of items."""
-        return self.subset(np.flatnonzero(np.isin(self.item_of, np.fromiter(items, dtype=np.int64))))
 
     def _facts_of(self, item: int, values: np.ndarray) -> dict[str, float | str]:
         """One row of facts by name; what a scan did not know is left out."""
@@ -270,7 +266,7 @@ def _key(items: Sequence[Item], profile: Profile) -> str:
     digest = hashlib.sha256(f"{_SCHEMA}\n{profile.model_dump_json()}".encode())
     for item in items:
         source = item.source
-        digest.update(f"\n{source.path}|{source.series}|{source.index}|{source.part}".encode())
+        digest.update(f"\n{source.path}|{source.within}".encode())
         for file in source.files:
             digest.update(f"|{_stamp(file)}".encode())
     return digest.hexdigest()

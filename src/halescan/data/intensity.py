@@ -87,11 +87,6 @@ def inner_levels(pixels: np.ndarray, mask: np.ndarray, *, rim: float = 0.09) -> 
     return Levels(low, 2 * middle - low, 1.5)
 
 
-def full_range(pixels: np.ndarray) -> np.ndarray:
-    """Grey values or colours as float32 in [0, 1] over the range that the file could have held; see `range_levels`."""
-    return range_levels(pixels).apply(pixels)
-
-
 def range_levels(pixels: np.ndarray) -> Levels:
     """Black and white of 8 and 16 unsigned bits; of other types the smallest and the largest value."""
     if pixels.dtype in (np.uint8, np.uint16):

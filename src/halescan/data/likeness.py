@@ -76,7 +76,7 @@ def duplicates(sources: Sequence[Source]) -> list[tuple[int, int]]:
             sizes = sorted(file.stat().st_size for file in source.files)
         except OSError:
             continue
-        by_size.setdefault((*sizes, source.index, source.part), []).append(number)
+        by_size.setdefault((*sizes, source.index, source.part, source.slice_index), []).append(number)
     pairs = []
     for numbers in by_size.values():
         first_with: dict[str, int] = {}

@@ -69,8 +69,8 @@ class Profile(BaseModel):
     crop_mask: MaskName | None = None
     crop_margin: float = Field(default=0.02, ge=0, le=1)
     erode: float = Field(default=0.0, ge=0, le=0.2)
-    smooth_mm: float = Field(default=0.0, ge=0)
-    smooth_px: float = Field(default=0.0, ge=0)
+    smooth_mm: float = Field(default=0.0, ge=0, le=100)
+    smooth_px: float = Field(default=0.0, ge=0, le=100)
     median_slices: int = Field(default=0, ge=0, le=15)
     standardise: bool = False
     pooling: Pooling = "top"

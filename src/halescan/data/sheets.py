@@ -1,10 +1,10 @@
 """Tables of scans: which patient, which label, which part; as text or as a spreadsheet."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from halescan.data.item import Row, split_called
 from halescan.errors import TableError
 from halescan.types import Label
 
@@ -16,19 +16,6 @@ _MANIFESTS = ("manifest.tsv", "manifest.csv")
 _LISTED = 5
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: a file and what is known of it; None where the table says nothing."""
-
-    file: Path
-    patient: str | None = field(default=None, repr=False)
-    study: str | None = field(default=None, repr=False)
-    label: Label | None = None
-    split: str | None = None
-    mask: Path | None = None
-    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
 def read_table(path: Path) -> tuple[Row, ...]:
     """The rows of a .tsv, .csv or .xlsx file; paths are relative to its folder.
 
@@ -37,7 +24,7 @@ def read_table(path: Path) -> tuple[Row, ...]:
     Raises:
         TableError: if it cannot be read, has no such column, or uses labels that mean neither healthy nor abnormal.
     """
-    lines = _lines(path)
+    lines = lines_of(path)
     if not lines:
         raise TableError(f"{path}: holds no rows; expected a heading line with a column 'file' and a line a scan")
     column = next((name for name in _FILE_COLUMNS if name in lines[0]), None)
@@ -57,13 +44,12 @@ def manifests_near(path: Path) -> Iterator[Path]:
                 yield place / name
 
 
-def check_present(path: Path, rows: Iterable[Row]) -> None:
-    """Refuse a table that names scans or masks which are not there.
+def check_present(path: Path, named: Sequence[Path]) -> None:
+    """Refuse a table that names files which are not there.
 
     Raises:
         TableError: listing the first few, and how many.
     """
-    named = [file for row in rows for file in (row.file, row.mask) if file is not None]
     missing = [file for file in named if not file.exists()]
     if missing:
         first = ", ".join(str(file) for file in missing[:_LISTED])
@@ -77,14 +63,18 @@ def check_present(path: Path, rows: Iterable[Row]) -> None:
 def _names_files(path: Path) -> bool:
     """Whether a table has a column of files; a list of checksums of the same name has none."""
     try:
-        lines = _lines(path)
+        lines = lines_of(path)
     except TableError:
         return False
     return bool(lines) and any(name in lines[0] for name in _FILE_COLUMNS)
 
 
-def _lines(path: Path) -> list[dict[str, str]]:
-    """Every line by its lower-case column names, blanks stripped; empty lines left out."""
+def lines_of(path: Path) -> list[dict[str, str]]:
+    """Every line of a table by its lower-case column names, blanks stripped; empty lines left out.
+
+    Raises:
+        TableError: if it cannot be read.
+    """
     try:
         cells = _spreadsheet(path) if path.suffix.lower() == ".xlsx" else _text(path)
     except OSError as error:
@@ -151,11 +141,11 @@ def _row(line: dict[str, str], column: str, labels: dict[str, Label | None], fol
     mask = line.get("mask", "")
     extra = {name: text for name, text in line.items() if text and name not in (*_OWN_COLUMNS, column)}
     return Row(
-        file=folder / line[column],
+        folder / line[column],
         patient=line.get("patient") or None,
         study=line.get("study") or None,
         label=labels[line.get("label", "")],
-        split=line.get("split") or None,
+        split=split_called(line.get("split")),
         mask=folder / mask if mask else None,
         extra=extra,
     )

@@ -1,45 +1,39 @@
-"""A cohort: scans on disk, and what a table, folders and headers say about each of them."""
+"""A cohort: scans on disk, and what a layout, a table and headers say about each of them."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from halescan.data.item import Item, split_called
+from halescan.data.layouts import Chosen, Listing, choose, parted
+from halescan.data.layouts.tables import by_file, read_below, row_of, told
 from halescan.data.likeness import alike, duplicates, joined, read_thumbnail
-from halescan.data.sheets import Row, check_present, manifests_near, read_table
-from halescan.errors import HalescanError, TableError
-from halescan.io import Found, Problem, Source, find, identity_of
+from halescan.data.sheets import manifests_near, read_table
+from halescan.errors import HalescanError, LayoutError, SettingError
+from halescan.io import Problem, identity_of
 from halescan.types import Label, Note
 
-_TABLES = {".tsv", ".csv", ".xlsx"}
-_LABEL_FOLDERS: dict[str, Label] = {"healthy": "healthy", "abnormal": "abnormal"}
-_SPLIT_FOLDERS = {"train", "test"}
-_MASK_FOLDER = "masks"
-
-
-@dataclass(frozen=True)
-class Item:
-    """One scan on disk and what is known of it; None where nobody says. Ids stay out of its `repr`."""
-
-    source: Source
-    patient: str | None = field(default=None, repr=False)
-    study: str | None = field(default=None, repr=False)
-    label: Label | None = None
-    split: str | None = None
-    mask: Path | None = None
-    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+__all__ = ["Cohort", "Item", "read_cohort"]
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Scans in order of their paths, the files that are none, and what a person should know."""
+    """Scans in order of their paths, the files that are none, and what a person should know.
+
+    Args:
+        layout: How the place was read, with every choice made: "brats:contrast=flair,...". What to give as `layout=`
+            to get the same again.
+        remarks: What a person should know of these choices, in English sentences that name no patient.
+    """
 
     items: tuple[Item, ...]
     problems: tuple[Problem, ...] = ()
     notes: tuple[Note, ...] = ()
+    layout: str = "own"
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -90,164 +84,96 @@ class Cohort:
 
 
 def read_cohort(
-    path: Path | str, *, table: Path | str | None = None, label: Label | None = None, split: str | None = None
+    path: Path | str,
+    *,
+    table: Path | str | None = None,
+    layout: str | None = None,
+    label: Label | None = None,
+    split: str | None = None,
+    prefer: Sequence[str] = (),
+    examined: bool = False,
 ) -> Cohort:
-    """Find all scans below a path and join what is known of them.
+    """Find all scans of a place and join what is known of them.
 
-    A table named here decides which scans there are: those of its rows that lie below `path`. Without one, the scans
-    are what is found below `path`, and the nearest `manifest.tsv` or `.csv` (there, or up to two folders above) tells
-    of those it names. Where it is silent, folders called healthy/ and abnormal/, train/ and test/ speak, a mask is the
-    file of the same stem in masks/ beside them, and DICOM headers name patient and study.
+    A place is read by its layout (`data.layouts.LAYOUTS`): the one that is named, else the one whose structure it has,
+    else our own, where folders called healthy/ and abnormal/, train/ and test/ speak and a mask is the file of the same
+    stem in masks/ beside them. The nearest `manifest.tsv` or `.csv` (there, or up to two folders above) is believed
+    more, and DICOM headers name patient and study where nobody else does. A table named here decides which scans there
+    are: those of its rows that lie below the place.
 
     Args:
-        path: A folder, one scan, or a table itself.
+        path: A folder, one file, or a table itself; "LAYOUT@PATH" names its layout, as "brats:contrast=t1@BraTS2021".
         table: Table to use.
+        layout: The same apart from the path: a name with options, as "brats:contrast=t1".
         label: Keep scans with this label; those that nobody labelled are taken to have it.
         split: Keep scans of this part, and those of none.
+        prefer: Parts to keep where no `split` is asked for: the first of them that any scan is of, so that training
+            on a whole data set never learns from its test part.
+        examined: Whether the scans are only examined: nothing is left out for want of a label, and volumes stay whole.
 
     Raises:
         ScanError: if there is nothing at `path`.
         TableError: if the table is wrong, or names files that are not there.
+        LayoutError: if the place is not what its layout promises, or several could be meant.
+        SettingError: for a layout or an option of it that does not exist, or with both a table and a layout.
     """
-    place = Path(path)
-    if table is None and place.suffix.lower() in _TABLES and place.is_file():
-        table, place = place, place.parent
-    if table is not None:
-        items, problems, notes = _from_table(place, Path(table))
-    else:
-        items, problems, notes = _from_folder(place)
-    items = [_with_header(item) for item in items]
+    named, place = parted(path)
+    listing, spelled, notes = _listed(place, table, layout or named, examined)
+    items = [_with_header(item) for item in _sorted(listing.items)]
     notes = [*notes, *_remarks(items)]
+    part = split_called(split) or next((one for one in prefer if any(item.split == one for item in items)), None)
     kept = [item for item in items if label is None or item.label in (None, label)]
-    kept = [item for item in kept if split is None or item.split in (None, split)]
+    kept = [item for item in kept if part is None or item.split in (None, part)]
     if label is not None:
         kept = [replace(item, label=label) for item in kept]
     if len(kept) < len(items):
         notes.append(Note("left-out", {"count": len(items) - len(kept), "kept": len(kept)}))
-    return Cohort(tuple(kept), tuple(problems), tuple(notes))
+    return Cohort(tuple(kept), listing.problems, tuple(notes), spelled, listing.remarks)
 
 
-def _from_table(place: Path, table: Path) -> tuple[list[Item], list[Problem], list[Note]]:
-    """Every row of a table that lies below the place."""
-    root = place.resolve()
-    rows = [row for row in read_table(table) if row.file.resolve().is_relative_to(root)]
-    if not rows:
-        raise TableError(f"{table}: names no file below {place}; its paths are taken from the folder of the table")
-    check_present(table, rows)
-    by_file = _by_file(rows)
-    found = _found_once([row.file for row in rows])
-    items = [_described(source, by_file, place) for source in found.sources]
-    return _sorted(items), list(found.problems), []
+def _listed(
+    place: Path, table: Path | str | None, layout: str | None, examined: bool
+) -> tuple[Listing, str, list[Note]]:
+    """What a place holds, how it was read, and what is to be said of that."""
+    if table is not None:
+        if layout is not None:
+            raise SettingError("a table decides by itself which scans there are: give a table or a layout, not both")
+        return read_below(place, Path(table)), "table", []
+    chosen = choose(place, layout, examined=examined)
+    listing = chosen.layout.read(chosen.root, chosen.options)
+    if chosen.layout.name == "table":
+        return listing, "table", []
+    if chosen.layout.name != "own":
+        listing = _below(place, listing, chosen)
+    listing, notes = _told_by_manifest(place, listing)
+    return listing, chosen.spelled, notes
 
 
-def _found_once(files: Sequence[Path]) -> Found:
-    """What can be read at each of these paths. Many files of one folder are searched together."""
-    wanted = {file.resolve() for file in files}
-    folders = Counter(file.parent for file in wanted)
-    sources: dict[Source, None] = {}
-    problems: list[Problem] = []
-    together = {folder for folder, count in folders.items() if count > 8}
-    for where in sorted(together | {file for file in wanted if file.parent not in together}):
-        found = find(where)
-        sources.update(dict.fromkeys(one for one in found.sources if _named(one, wanted)))
-        problems += [one for one in found.problems if one.path.resolve() in wanted or one.path.resolve() == where]
-    return Found(tuple(sources), tuple(problems))
+def _below(place: Path, listing: Listing, chosen: Chosen) -> Listing:
+    """The part of a data set that lies below a place, where the place lies within its root."""
+    inside = place.resolve()
+    items = listing.items
+    if chosen.root != place and chosen.root in inside.parents:
+        items = tuple(item for item in items if item.source.path.is_relative_to(inside))
+    if not items and not listing.problems:
+        raise LayoutError(
+            f"{place}: read as {chosen.spelled}, it holds no scan. Name another folder, or another layout"
+        )
+    return replace(listing, items=items)
 
 
-def _named(source: Source, wanted: set[Path]) -> bool:
-    """Whether a table names this source: its own path, one of its files, or a folder that holds it."""
-    places = {source.path.resolve(), *(file.resolve() for file in source.files)}
-    return any(place in wanted or not wanted.isdisjoint(place.parents) for place in places)
-
-
-def _from_folder(place: Path) -> tuple[list[Item], list[Problem], list[Note]]:
-    """What is found below the place, told of by the nearest manifest."""
-    found = find(place)
-    by_file = _nearest_rows(place, found.sources)
-    masks = {row.mask.resolve() for row in by_file.values() if row.mask is not None}
-    items = [
-        _described(source, by_file, place)
-        for source in found.sources
-        if source.path.resolve() not in masks and not _is_mask(source.path, place)
-    ]
-    unlisted = sum(_row_of(item.source, by_file) is None for item in items)
-    notes = [Note("not-in-table", {"count": unlisted})] if 0 < unlisted < len(items) else []
-    return _sorted(items), list(found.problems), notes
-
-
-def _nearest_rows(place: Path, sources: Sequence[Source]) -> dict[Path, Row]:
-    """The rows of the nearest manifest that names any of the sources."""
+def _told_by_manifest(place: Path, listing: Listing) -> tuple[Listing, list[Note]]:
+    """With what the nearest manifest says that names any of the scans; a file that is another's mask is no scan."""
     for manifest in manifests_near(place):
-        by_file = _by_file(read_table(manifest))
-        if any(_row_of(source, by_file) for source in sources):
-            return by_file
-    return {}
-
-
-def _by_file(rows: Sequence[Row]) -> dict[Path, Row]:
-    """Rows by the true place of their files."""
-    return {row.file.resolve(): row for row in rows}
-
-
-def _row_of(source: Source, by_file: Mapping[Path, Row]) -> Row | None:
-    """The row that names a source's path, one of its files, or a folder that holds it."""
-    if not by_file:
-        return None
-    own = source.path.resolve()
-    for place in (own, *(file.resolve() for file in source.files[:1]), *own.parents):
-        if place in by_file:
-            return by_file[place]
-    return None
-
-
-def _described(source: Source, by_file: Mapping[Path, Row], place: Path) -> Item:
-    """A source with what its row says, and its folders where the row is silent."""
-    row = _row_of(source, by_file) or Row(source.path)
-    parts = _folders(source.path, place)
-    return Item(
-        source=source,
-        patient=row.patient,
-        study=row.study,
-        label=row.label or next((_LABEL_FOLDERS[part] for part in reversed(parts) if part in _LABEL_FOLDERS), None),
-        split=row.split or next((part for part in reversed(parts) if part in _SPLIT_FOLDERS), None),
-        mask=row.mask or _mask_beside(source.path, place),
-        extra=row.extra,
-    )
-
-
-def _folders(path: Path, place: Path) -> list[str]:
-    """Lower-case names of the folders from the place itself and the one above it down to a file."""
-    root = place.resolve()
-    root = root if root.is_dir() else root.parent
-    own = path.resolve()
-    below = own.relative_to(root).parts[:-1] if own.is_relative_to(root) else ()
-    return [part.lower() for part in (root.parent.name, root.name, *below)]
-
-
-def _is_mask(path: Path, place: Path) -> bool:
-    """Whether a file below the place lies in a folder of masks beside healthy/ or abnormal/."""
-    for folder in path.resolve().parents:
-        if folder == place.resolve():
-            return False
-        if folder.name.lower() == _MASK_FOLDER and any((folder.parent / name).is_dir() for name in _LABEL_FOLDERS):
-            return True
-    return False
-
-
-def _mask_beside(path: Path, place: Path) -> Path | None:
-    """The file of the same stem in masks/ beside the label's folder."""
-    for folder in path.parents:
-        if folder.name.lower() in _LABEL_FOLDERS:
-            stem = path.name.partition(".")[0]
-            masks = folder.parent / _MASK_FOLDER
-            fitting = sorted(masks.glob(f"{_literal(stem)}.*")) if masks.is_dir() else []
-            return fitting[0] if fitting else None
-    return None
-
-
-def _literal(stem: str) -> str:
-    """A stem in which `glob` sees no wildcard."""
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in stem)
+        rows = by_file(read_table(manifest))
+        unlisted = [item for item in listing.items if row_of(item.source, rows) is None]
+        if len(unlisted) == len(listing.items):
+            continue
+        masks = {row.mask.resolve() for row in rows.values() if isinstance(row.mask, Path)}
+        items = tuple(item for item in told(listing.items, rows) if item.source.path.resolve() not in masks)
+        silent = sum(item.source.path.resolve() not in masks for item in unlisted)
+        return replace(listing, items=items), [Note("not-in-table", {"count": silent})] if silent else []
+    return listing, []
 
 
 def _with_header(item: Item) -> Item:
@@ -285,10 +211,16 @@ def _unit_name(item: Item) -> str:
     """The name of a unit after its first scan; never shown, as it may be a patient's."""
     if item.patient is not None:
         return f"patient {item.patient}"
-    number = "" if item.source.index is None else f" {item.source.index}"
-    return f"file {item.source.path.parent.name}/{item.source.path.name}{number}"
+    within = f" {item.source.within}" if item.source.within else ""
+    return f"file {item.source.path.parent.name}/{item.source.path.name}{within}"
 
 
 def _sorted(items: Sequence[Item]) -> list[Item]:
     """In the order of their paths."""
-    return sorted(items, key=lambda item: (str(item.source.path), item.source.index or 0, item.source.series or ""))
+    return sorted(items, key=lambda item: (str(item.source.path), *_number_within(item)))
+
+
+def _number_within(item: Item) -> tuple[str, int, int, str]:
+    """What orders the scans of one file."""
+    source = item.source
+    return source.part or "", source.index or 0, source.slice_index or 0, source.series or ""

@@ -9,7 +9,18 @@ from halescan.errors import SettingError
 CATALOGUE: dict[str, str] = {
     "healthy-atlas": "halescan.detectors.healthy_atlas:HealthyAtlas",
     "autoencoder": "halescan.detectors.autoencoder:Autoencoder",
+    "memory-autoencoder": "halescan.detectors.memory_autoencoder:MemoryAutoencoder",
+    "vae": "halescan.detectors.vae:VAE",
+    "adversarial-autoencoder": "halescan.detectors.adversarial_autoencoder:AdversarialAutoencoder",
     "denoising-autoencoder": "halescan.detectors.denoising_autoencoder:DenoisingAutoencoder",
+    "squid": "halescan.detectors.squid:SQUID",
+    "simsid": "halescan.detectors.simsid:SimSID",
+    "masked-autoencoder": "halescan.detectors.masked_autoencoder:MaskedAutoencoder",
+    "riad": "halescan.detectors.riad:RIAD",
+    "context-encoder": "halescan.detectors.context_encoder:ContextEncoder",
+    "region-inpainting": "halescan.detectors.region_inpainting:RegionInpainting",
+    "f-anogan": "halescan.detectors.f_anogan:FAnoGAN",
+    "p-net": "halescan.detectors.p_net:PNet",
     "padim": "halescan.detectors.padim:PaDiM",
     "patchcore": "halescan.detectors.patchcore:PatchCore",
 }

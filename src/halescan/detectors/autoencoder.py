@@ -12,7 +12,7 @@ from halescan.detectors.perceptual import Perception
 from halescan.errors import SettingError
 from halescan.networks.blocks import resize
 from halescan.networks.conv_autoencoder import ConvAutoencoder
-from halescan.networks.residuals import PIXEL_KINDS, residual
+from halescan.networks.residuals import PIXEL_KINDS, precision_residual, residual
 from halescan.networks.ssim import ssim_map
 from halescan.training.chance import seeded
 from halescan.training.device import home, to_array, to_tensors
@@ -22,8 +22,12 @@ from halescan.training.schedule import Schedule, Tensors
 from halescan.training.weights import module_arrays, put_arrays
 from halescan.types import Batch, Images, Scores
 
-_LOSSES = ("l1", "l2", "ssim+l1")
-_RESIDUALS = (*PIXEL_KINDS, "perceptual")
+_LOSSES = ("l1", "l2", "ssim+l1", "uncertainty")
+_RESIDUALS = (*PIXEL_KINDS, "perceptual", "precision")
+_LOG_VARIANCES = (
+    -9.2,
+    4.0,
+)  # a spread of 0.01 at least: where all is black to the last bit a speck is not infinitely rare
 
 
 class Autoencoder(Detector):
@@ -37,15 +41,18 @@ class Autoencoder(Detector):
         steps: Steps of learning.
         batch_size: Images a step. In 3-D take about an eighth.
         learning_rate: Highest of the cosine curve.
-        loss: "l1", "l2" or "ssim+l1" (L1 + 0.15 (1 - SSIM)).
-        residual: "l1" (its mean is the source's mean absolute error), "l2", "ssim" or "perceptual": the distance
-            between features, in 2-D of a backbone, in 3-D of the autoencoder's own encoder.
+        loss: "l1", "l2", "ssim+l1" (L1 + 0.15 (1 - SSIM)) or "uncertainty": the network draws a variance beside each
+            pixel, as in AE-U.
+        residual: "l1" (its mean is the source's mean absolute error), "l2", "ssim"; "perceptual": the distance
+            between features, in 2-D of a backbone, in 3-D of the autoencoder's own encoder; "precision": the squared
+            error over the drawn variance, which needs the loss "uncertainty".
         backbone: Whose features "perceptual" compares in 2-D; None, or no weights to be found: the own encoder's.
 
     Source:
         The CT autoencoder of METHODS §1 (layers and loss are not given there); layer sizes and latent as in Cai et al.
         2025, arXiv:2404.04518. We differ: no hidden dense layer, linear instead of sigmoid end (robust intensities
-        pass 1). The 3-D median filter over a series is the scoring's.
+        pass 1). The 3-D median filter over a series is the scoring's. AE-U is Mao et al. 2020,
+        doi:10.1007/978-3-030-59725-2_51; we differ: the spread is never below 0.01.
     """
 
     name = "autoencoder"
@@ -67,14 +74,16 @@ class Autoencoder(Detector):
         steps: int = 1200,
         batch_size: int = 32,
         learning_rate: float = 2e-3,
-        loss: Literal["l1", "l2", "ssim+l1"] = "l2",
-        residual: Literal["l1", "l2", "ssim", "perceptual"] = "l1",
+        loss: Literal["l1", "l2", "ssim+l1", "uncertainty"] = "l2",
+        residual: Literal["l1", "l2", "ssim", "perceptual", "precision"] = "l1",
         backbone: str | None = "mobilenet_v2",
     ) -> None:
         if loss not in _LOSSES:
             raise SettingError(f"loss must be one of {', '.join(_LOSSES)}, got {loss!r}")
         if residual not in _RESIDUALS:
             raise SettingError(f"residual must be one of {', '.join(_RESIDUALS)}, got {residual!r}")
+        if residual == "precision" and loss != "uncertainty":
+            raise SettingError(f'residual "precision" needs loss "uncertainty", which draws the variance; got {loss!r}')
         if latent < 1 or not widths or min(widths) < 1:
             raise SettingError(
                 f"latent and widths must be 1 or more, got {latent} and {tuple(widths)}; 16 and 16,32,64,64 work"
@@ -112,11 +121,13 @@ class Autoencoder(Detector):
     def _measure(self, batch: Batch) -> Scores:
         images = to_tensors(batch, home(self._network)).images
         small = resize(images, self._grid)
-        drawn = self._network(small)
-        if self._perception is None:
-            strange = residual(self.residual, small, drawn)
-        else:
+        drawn, log_variance = self._drawn(self._network, small)
+        if self._perception is not None:
             strange = self._perception.residual(self._network, small, drawn)
+        elif log_variance is not None and self.residual == "precision":
+            strange = precision_residual(small, drawn, log_variance)
+        else:
+            strange = residual(self.residual, small, drawn)
         return Scores(map=to_array(strange), reconstruction=to_array(resize(drawn, images.shape[2:])))
 
     def _state(self) -> dict[str, np.ndarray]:
@@ -129,11 +140,22 @@ class Autoencoder(Detector):
 
     def _build(self, shape: tuple[int, ...]) -> ConvAutoencoder:
         self._grid = working_grid(shape[1:], side=self.side)
-        return ConvAutoencoder(channels=shape[0], grid=self._grid, widths=self.widths, latent=self.latent)
+        drawn = shape[0] * (1 + (self.loss == "uncertainty"))
+        return ConvAutoencoder(channels=shape[0], grid=self._grid, widths=self.widths, latent=self.latent, drawn=drawn)
+
+    def _drawn(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The reconstruction `(n, c, *grid)`, and the logarithm of its variance where one is drawn."""
+        drawn = network(images).float()
+        if self.loss != "uncertainty":
+            return drawn, None
+        mean, log_variance = drawn.chunk(2, dim=1)
+        return mean, log_variance.clamp(*_LOG_VARIANCES)
 
     def _loss(self, network: nn.Module, batch: Tensors, generator: torch.Generator) -> Tensor | dict[str, Tensor]:
         images = resize(batch.images, self._grid)
-        drawn = network(images).float()
+        drawn, log_variance = self._drawn(network, images)
+        if log_variance is not None:
+            return precision_residual(images, drawn, log_variance).mean() + log_variance.mean()
         if self.loss == "l2":
             return (drawn - images).square().mean()
         apart = (drawn - images).abs().mean()

@@ -129,6 +129,10 @@ class Detector(ABC):
         """
         return iter(())
 
+    def pictures(self, batch: Batch) -> dict[str, np.ndarray]:
+        """Images `(n, c, *grid)` by what they show, to see after learning what was learned; most methods have none."""
+        return {}
+
     def state(self) -> dict[str, np.ndarray]:
         """All that was learned, as named arrays; `restore` takes it back.
 

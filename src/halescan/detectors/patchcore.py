@@ -78,7 +78,7 @@ class PatchCore(Detector):
         levels: Sequence[int] = (6, 10, 13),
         grid: int | None = None,
         aggregate: int = 3,
-        components: int = 96,
+        components: int = 48,
         neighbourhood: int | None = 1,
         mirror: bool = False,
         neighbours: int = 1,

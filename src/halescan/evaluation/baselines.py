@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from halescan.errors import NotFitted, SettingError, ShapeError
-from halescan.evaluation.metrics import image_metrics
+from halescan.evaluation.curves import auroc
+from halescan.evaluation.metrics import image_metrics, ranking_figures
 
 Row = Mapping[str, float]
 
@@ -161,9 +162,8 @@ def baseline_metrics(
     options: dict[str, Any] = {"groups": groups, "seed": seed, "draws": draws}
     found = {name: image_metrics(labels, scores, **options) for name, scores in strangeness.items()}
     for name, raw in (values or {}).items():
-        found.setdefault(name, {})["auroc_either_direction"] = either_direction(
-            image_metrics(labels, raw, **options)["auroc"]
-        )
+        figure = ranking_figures(labels, raw, {"auroc": auroc}, **options)["auroc"]
+        found.setdefault(name, {})["auroc_either_direction"] = either_direction(figure)
     return found
 
 

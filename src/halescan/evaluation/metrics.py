@@ -1,12 +1,14 @@
 """How well scores tell abnormal from healthy: AUROC, average precision and decisions, with intervals over patients."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from halescan.errors import SettingError, ShapeError
+from halescan.evaluation import curves
 from halescan.evaluation.curves import auroc, average_precision
 from halescan.evaluation.pixels import pixel_metrics
 from halescan.evaluation.resampling import (
@@ -19,9 +21,25 @@ from halescan.evaluation.resampling import (
     without_interval,
 )
 
-__all__ = ["PatientScores", "aggregate_patients", "count_cases", "image_metrics", "operating_point", "pixel_metrics"]
+__all__ = [
+    "PatientScores",
+    "aggregate_patients",
+    "SPECIFICITIES",
+    "count_cases",
+    "image_figures",
+    "image_metrics",
+    "operating_point",
+    "pixel_metrics",
+    "ranking_figures",
+    "sensitivity_at",
+    "wilson",
+]
+
+SPECIFICITIES = (0.90, 0.95)
+"""Shares of healthy cases that must pass, at which sensitivity is told."""
 
 Figure = dict[str, Any]
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 How = Literal["max", "mean", "median", "top"]
 
 
@@ -49,21 +67,72 @@ def image_metrics(
         ShapeError: if labels, scores and groups differ in length.
         SettingError: on labels other than 0 and 1, or scores that are not numbers.
     """
+    return ranking_figures(labels, scores, _RANKED, groups=groups, seed=seed, draws=draws)
+
+
+def sensitivity_at(
+    labels: Sequence[Any] | np.ndarray,
+    scores: Sequence[float] | np.ndarray,
+    *,
+    specificities: Sequence[float] = SPECIFICITIES,
+    groups: Sequence[Any] | None = None,
+    seed: int = 0,
+    draws: int = 1000,
+) -> dict[str, Figure]:
+    """Sensitivity where at least a stated share of the healthy cases passes, by that share: `{"0.90": figure, ...}`.
+
+    The threshold is set on these very healthy cases, so each is marked optimistic; in the bootstrap it is set anew in
+    every draw. Arguments and errors as `image_metrics`.
+
+    Raises:
+        SettingError: on a specificity outside (0, 1).
+    """
+    if not all(0 < share < 1 for share in specificities):
+        raise SettingError(f"specificities are {list(specificities)}, expected shares between 0 and 1, as 0.95")
+    found = ranking_figures(labels, scores, _at(specificities), groups=groups, seed=seed, draws=draws)
+    return {name: {**figure, "optimistic": True} for name, figure in found.items()}
+
+
+def image_figures(
+    labels: Sequence[Any] | np.ndarray,
+    scores: Sequence[float] | np.ndarray,
+    *,
+    groups: Sequence[Any] | None = None,
+    seed: int = 0,
+    draws: int = 1000,
+) -> tuple[dict[str, Figure], dict[str, Figure]]:
+    """What `image_metrics` and `sensitivity_at` give, from one bootstrap."""
+    measures = {**_RANKED, **_at(SPECIFICITIES)}
+    found = ranking_figures(labels, scores, measures, groups=groups, seed=seed, draws=draws)
+    at = {name: {**found[name], "optimistic": True} for name in _at(SPECIFICITIES)}
+    return {name: found[name] for name in _RANKED}, at
+
+
+def ranking_figures(
+    labels: Sequence[Any] | np.ndarray,
+    scores: Sequence[float] | np.ndarray,
+    measures: Mapping[str, Measure],
+    *,
+    groups: Sequence[Any] | None = None,
+    seed: int = 0,
+    draws: int = 1000,
+) -> dict[str, Figure]:
+    """Any measures of `curves` with intervals, all on the same redrawn patients; see `image_metrics`."""
     truth, values = check_labels(labels), check_scores(scores, len(labels))
     members = number_groups(groups, len(truth))
     lacking = _lacking(truth)
     if lacking:
-        return {name: without_interval(None, lacking) for name in _RANKED}
+        return {name: without_interval(None, lacking) for name in measures}
     ranking = Ranking(truth, values, members)
     whole = ranking.weigh(np.ones((1, int(members.max()) + 1), np.int32))
-    found = {name: float(measure(*whole)[0]) for name, measure in _RANKED.items()}
+    found = {name: float(measure(*whole)[0]) for name, measure in measures.items()}
     strata = strata_of(truth, members)
     if not can_resample(strata):
         return {name: without_interval(value, _ONE_PATIENT) for name, value in found.items()}
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in _RANKED}
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in measures}
     for counts in resample(strata, cells=len(truth), seed=seed, draws=draws):
         weights = ranking.weigh(counts)
-        for name, measure in _RANKED.items():
+        for name, measure in measures.items():
             drawn[name].append(measure(*weights))
     return {name: with_interval(value, np.concatenate(drawn[name])) for name, value in found.items()}
 
@@ -209,8 +278,13 @@ def check_scores(scores: Sequence[float] | np.ndarray, count: int) -> np.ndarray
     return values
 
 
+def _at(specificities: Sequence[float]) -> dict[str, Measure]:
+    """The sensitivity at each specificity, by its name in the record."""
+    return {f"{share:.2f}": partial(curves.sensitivity_at, specificity=share) for share in specificities}
+
+
 _ONE_PATIENT = "fewer than two patients of a class: no interval"
-_RANKED: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+_RANKED: dict[str, Measure] = {
     "auroc": auroc,
     "average_precision": average_precision,
 }

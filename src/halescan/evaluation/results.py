@@ -1,7 +1,7 @@
 """The record behind metrics.json: every figure with its interval, missing is null, never NaN."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,12 @@ def metrics_record(
     patient: Mapping[str, Any] | None = None,
     operating_point: Mapping[str, Any] | None = None,
     baselines: Mapping[str, Any] | None = None,
+    sensitivity_at: Mapping[str, Any] | None = None,
+    lesions: Mapping[str, Any] | None = None,
+    reliability: Mapping[str, Any] | None = None,
+    subgroups: Mapping[str, Any] | None = None,
+    reconstruction: Mapping[str, Any] | None = None,
+    leaks: Sequence[Mapping[str, Any]] = (),
     about: Mapping[str, Any] | None = None,
     created_utc: str | None = None,
 ) -> dict[str, Any]:
@@ -30,6 +36,12 @@ def metrics_record(
         patient: From `metrics.image_metrics` on `aggregate_patients`; None without patients.
         operating_point: From `metrics.operating_point`; None where the decision was withheld.
         baselines: From `baselines.baseline_metrics`.
+        sensitivity_at: From `metrics.sensitivity_at`.
+        lesions: From `froc.LesionTally.figures`; None without maps or outlined lesions.
+        reliability: From `reliability.reliability` on the healthy cases; None without p-values.
+        subgroups: By column, from `subgroups.subgroup_metrics`; None where none was asked for.
+        reconstruction: From `reconstruction.reconstruction_figures`; None where the method gives none.
+        leaks: Trivial statistics that come near the model, each with its sentence; from `leaks.shortcut_warnings`.
         about: Model, data set, split, seed ... as plain values; never a patient's name.
         created_utc: ISO 8601; None is now.
     """
@@ -40,7 +52,13 @@ def metrics_record(
         "pixel": plain(pixel),
         "patient": plain(patient),
         "operating_point": plain(operating_point),
+        "sensitivity_at": plain(sensitivity_at),
+        "lesions": plain(lesions),
+        "reliability": plain(reliability),
+        "subgroups": plain(subgroups),
+        "reconstruction": plain(reconstruction),
         "baselines": plain(baselines or {}),
+        "leaks": plain(leaks),
         "n": plain(n),
         "about": plain(about or {}),
     }

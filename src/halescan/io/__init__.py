@@ -9,10 +9,11 @@ from pathlib import Path
 
 from halescan.errors import AmbiguousScan, HalescanError, ScanError
 from halescan.io.search import find_among, first_bytes, format_by_content, format_by_ending
+from halescan.io.slices import one_slice
 from halescan.io.source import Format, Found, Problem, Source
 from halescan.types import Identity, Note, Scan
 
-__all__ = ["FORMATS", "Format", "Found", "Problem", "Source", "find", "formats", "identity_of", "read"]
+__all__ = ["FORMATS", "Format", "Found", "Problem", "Source", "find", "formats", "identity_of", "read", "source_of"]
 
 FORMATS: dict[str, str] = {
     "dicom": "halescan.io.dicom:DICOM",
@@ -65,8 +66,13 @@ def read(path: str | Path | Source, *, series: str | None = None, index: int | N
         return _read(_choose(place, series))
     if not place.exists():
         raise ScanError(f"{place}: there is no such file or folder.")
-    key = format_by_ending(formats(), place) or ""
-    return _read(Source(place, key, _partners(place, key), index=index))
+    return _read(replace(source_of(place), index=index))
+
+
+def source_of(path: Path) -> Source:
+    """The scan of one file, by its name alone: the file is not opened. Its format is empty where the name says none."""
+    key = format_by_ending(formats(), path) or ""
+    return Source(path, key, _partners(path, key))
 
 
 def identity_of(source: Source) -> Identity:
@@ -94,6 +100,8 @@ def _partners(path: Path, key: str) -> tuple[Path, ...]:
 
 def _read(source: Source) -> Scan:
     """Read a source with the format that its content shows; all that goes wrong there is a ScanError here."""
+    if source.slice_index is not None:
+        return one_slice(source, _read)
     try:
         true, notes = _recognise(source) if len(source.files) == 1 else (source.format, ())
         scan = formats()[true].read(replace(source, format=true))

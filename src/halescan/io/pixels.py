@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from halescan.errors import ScanError
+from halescan.errors import BlankScan, ScanError
 from halescan.types import Note
 
 LARGEST_BYTES = 2 << 30
@@ -67,7 +67,7 @@ def finish(pixels: np.ndarray, *, where: Path, dims: int) -> tuple[np.ndarray, t
         dims: Number of spatial axes.
 
     Raises:
-        ScanError: if it is empty, constant, mostly not a number, or of a type that is no picture.
+        ScanError: if it is empty, constant (`BlankScan`), mostly not a number, or of a type that is no picture.
     """
     if pixels.size == 0:
         raise ScanError(f"{where}: holds an image without pixels (shape {pixels.shape}).")
@@ -75,7 +75,7 @@ def finish(pixels: np.ndarray, *, where: Path, dims: int) -> tuple[np.ndarray, t
     pixels, notes = _finite(pixels, where)
     if pixels.ndim == dims + 1:
         pixels = _collapse(pixels)
-    _refuse_constant(pixels, where, colour=pixels.ndim == dims + 1)
+    refuse_constant(pixels, where, colour=pixels.ndim == dims + 1)
     return np.ascontiguousarray(pixels), notes
 
 
@@ -133,12 +133,18 @@ def _collapse(pixels: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _refuse_constant(pixels: np.ndarray, where: Path, *, colour: bool) -> None:
-    """A single value everywhere is an empty exposure or a failed export, not a scan."""
+def refuse_constant(pixels: np.ndarray, where: Path, *, colour: bool) -> None:
+    """A single value everywhere is an empty exposure or a failed export, not a scan.
+
+    Raises:
+        BlankScan: naming the value.
+    """
     first = pixels.reshape(-1, 3)[0] if colour else pixels.reshape(-1)[0]
     if (pixels == first).all():
         value = tuple(first.tolist()) if colour else f"{float(first):g}"
-        raise ScanError(f"{where}: every pixel has the value {value}: nothing to examine.")
+        blank = BlankScan(f"{where}: every pixel has the value {value}: nothing to examine.")
+        blank.value = None if colour else float(first)
+        raise blank
 
 
 def _size(count: int) -> str:

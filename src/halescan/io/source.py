@@ -18,6 +18,7 @@ class Source:
         series: SeriesInstanceUID, DICOM only.
         index: Number of the image in a file that holds several.
         part: Name of the array in a file that holds several arrays.
+        slice_index: The slice along the first axis, where one slice of a volume is meant and not the whole.
     """
 
     path: Path
@@ -26,6 +27,14 @@ class Source:
     series: str | None = None
     index: int | None = None
     part: str | None = None
+    slice_index: int | None = None
+
+    @property
+    def within(self) -> str:
+        """Which scan of its file it is, as text that no other scan of that file has; empty where it is the file."""
+        number = "" if self.index is None else str(self.index)
+        cut = "" if self.slice_index is None else f"z{self.slice_index}"
+        return ":".join(word for word in (self.series, self.part, number, cut) if word)
 
 
 @dataclass(frozen=True)

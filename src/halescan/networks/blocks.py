@@ -58,12 +58,17 @@ def resize(images: Tensor, grid: Sequence[int]) -> Tensor:
 
 def pad_to_multiple(images: Tensor, step: int) -> tuple[Tensor, tuple[slice, ...]]:
     """Images whose sides are multiples of `step`, edges repeated, and the slices that crop them back."""
-    extra = [-side % step for side in images.shape[2:]]
-    crop = tuple(slice(more // 2, more // 2 + side) for more, side in zip(extra, images.shape[2:], strict=True))
+    extra, crop = [-side % step for side in images.shape[2:]], crop_of(images.shape[2:], step)
     if not any(extra):
         return images, crop
     both = [amount for more in reversed(extra) for amount in (more // 2, more - more // 2)]
     return F.pad(images, both, mode="replicate"), crop
+
+
+def crop_of(grid: Sequence[int], step: int) -> tuple[slice, ...]:
+    """Where a grid lies in the grid of `pad_to_multiple`."""
+    extra = [-side % step for side in grid]
+    return tuple(slice(more // 2, more // 2 + side) for more, side in zip(extra, grid, strict=True))
 
 
 def cut(images: Tensor, crop: tuple[slice, ...]) -> Tensor:

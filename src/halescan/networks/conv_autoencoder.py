@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from halescan.networks.blocks import conv, cut, down, pad_to_multiple, up
+from halescan.networks.blocks import conv, crop_of, cut, down, pad_to_multiple, up
 
 
 class ConvAutoencoder(nn.Module):
@@ -16,25 +16,46 @@ class ConvAutoencoder(nn.Module):
         channels: Of the image.
         grid: Its sides; any, they are padded inside to what the halvings need and cropped back.
         widths: Channels after each halving of the grid; mirrored on the way back.
-        latent: Numbers that an image is squeezed into.
+        latent: Numbers that an image is drawn from.
+        told: Numbers that the encoder tells of an image; None: the `latent` ones. Twice as many are means and
+            variances.
+        drawn: Channels that are drawn; None: the image's.
     """
 
-    def __init__(self, *, channels: int, grid: Sequence[int], widths: Sequence[int], latent: int) -> None:
+    def __init__(
+        self,
+        *,
+        channels: int,
+        grid: Sequence[int],
+        widths: Sequence[int],
+        latent: int,
+        told: int | None = None,
+        drawn: int | None = None,
+    ) -> None:
         super().__init__()
         dims, self.step = len(grid), 2 ** len(widths)
+        self.crop = crop_of(grid, self.step)
         self.coarse = (widths[-1], *(-(-side // self.step) for side in grid))
         cells = math.prod(self.coarse)
         inward = [channels, *widths]
         self.storeys = nn.ModuleList(down(dims, inside, out) for inside, out in pairwise(inward))
-        self.squeeze = nn.Linear(cells, latent)
+        self.squeeze = nn.Linear(cells, told or latent)
         self.unfold = nn.Linear(latent, cells)
         outward = [*widths[::-1], widths[0]]
         self.mirror = nn.ModuleList(up(dims, inside, out) for inside, out in pairwise(outward))
-        self.end = conv(dims, widths[0], channels)
+        self.end = conv(dims, widths[0], drawn or channels)
 
     def forward(self, images: Tensor) -> Tensor:
-        _, crop = pad_to_multiple(images[:1], self.step)
-        return cut(self.draw(self.squeeze(self.features(images)[-1].flatten(1))), crop)
+        return self.decode(self.encode(images))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """`(n, told)`: the numbers an image is squeezed into."""
+        told: Tensor = self.squeeze(self.features(images)[-1].flatten(1))
+        return told
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Images from `(n, latent)` numbers, on the image's own grid."""
+        return cut(self.draw(latent), self.crop)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """What the encoder sees after each halving, finest first."""

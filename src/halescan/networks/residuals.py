@@ -27,6 +27,31 @@ def residual(kind: str, images: Tensor, drawn: Tensor) -> Tensor:
     raise SettingError(f"a residual of pixels is one of {', '.join(PIXEL_KINDS)}, got {kind!r}")
 
 
+def precision_residual(images: Tensor, drawn: Tensor, log_variance: Tensor) -> Tensor:
+    """`(n, *grid)`: squared error over the variance predicted for each place, averaged over channels.
+
+    What is always hard to draw (an edge, a vessel) is forgiven; the same error where healthy images are certain is not.
+
+    Source:
+        Mao et al. 2020 (AE-U), doi:10.1007/978-3-030-59725-2_51.
+    """
+    return ((images - drawn).square() * (-log_variance).exp()).mean(1)
+
+
+def gradient_residual(loss: Tensor, images: Tensor) -> Tensor:
+    """`(n, *grid)`: how much each place pushes its image's loss, |d loss / d image| averaged over channels.
+
+    Args:
+        loss: `(n,)`, each from its own image alone.
+        images: `(n, c, *grid)` that the loss was computed from, with `requires_grad`.
+
+    Source:
+        Zimmerer et al. 2019, arXiv:1907.02796, where the loss is a variational autoencoder's.
+    """
+    (slope,) = torch.autograd.grad(loss.sum(), images, retain_graph=True)
+    return slope.abs().mean(1)
+
+
 def feature_residual(
     levels: Sequence[Tensor], drawn: Sequence[Tensor], *, means: Sequence[Tensor], spreads: Sequence[Tensor]
 ) -> Tensor:

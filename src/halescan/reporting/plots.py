@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: ROC, precision and recall, and the scores of healthy and abnormal cases side by side.
+"""Pictures of an evaluation: ROC, precision and recall, scores side by side, p-values of healthy cases, and FROC.
 
 Colours are Okabe and Ito's (blue, vermilion), told apart in all common kinds of colour vision; lines differ too.
 """
@@ -109,6 +109,81 @@ def score_histogram(
         axes.legend(frameon=False, fontsize=11)
 
     _write(draw, path, title=title, below=_caption(truth, "AUROC", auroc))
+
+
+def reliability_plot(record: Mapping[str, Any], path: Path, *, title: str = "") -> None:
+    """Write, as PNG, the share of healthy cases at or below each p-value, with the range that chance leaves.
+
+    Args:
+        record: From `evaluation.reliability`, with its `curve`.
+
+    Raises:
+        SettingError: without a curve.
+        OutputError: if the file cannot be written.
+    """
+    curve = record["curve"]
+    if curve is None:
+        raise SettingError("no healthy case has a p-value; there is nothing to draw")
+    asked = np.array([0.0, *curve["asked"]])
+
+    def draw(axes: Any) -> None:
+        low, high = ([0.0, *curve[name]] for name in ("low", "high"))
+        axes.fill_between(asked, low, high, step="post", color=GREY, alpha=0.25, linewidth=0, label="95 % by chance")
+        axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2, label="as promised")
+        axes.step(asked, [0.0, *curve["realised"]], where="post", color=HEALTHY, linewidth=2.2, label="healthy cases")
+        axes.set(xlabel="p-value: asked false-alarm rate", ylabel="Share of healthy cases at or below it")
+        _unit_square(axes, legend_at="lower right")
+
+    units = "" if record["units"] is None else f", {record['units']} calibrated on"
+    test = record["uniform"]["p_value"]
+    told = f"{record['patients']} healthy {_plural(record.get('unit') or 'case', record['patients'])}{units}"
+    _write(draw, path, title=title, below=f"{told} · test of uniformity p = {test:.3g}")
+
+
+def froc_plot(record: Mapping[str, Any], path: Path, *, title: str = "") -> None:
+    """Write, as PNG, the share of lesions found against false findings a case, from 1/8 to 8 of them.
+
+    Dotted beyond the most findings there are.
+
+    Args:
+        record: From `workflows.lesions.lesion_record`: its `curve`, `sensitivity_at`, and `by_peak` with its own.
+
+    Raises:
+        SettingError: without a curve.
+        OutputError: if the file cannot be written.
+    """
+    if record["curve"] is None:
+        raise SettingError("there is no lesion; a FROC curve needs at least one")
+
+    def draw(axes: Any) -> None:
+        kinds = (
+            (record, HEALTHY, "-", "o", "a finding overlaps the lesion"),
+            (record["by_peak"], ABNORMAL, "--", "s", "its peak lies in the lesion"),
+        )
+        for found, colour, line, mark, name in kinds:
+            across, up = found["curve"]["false_findings_per_case"], found["curve"]["sensitivity"]
+            axes.plot(across, up, color=colour, linestyle=line, linewidth=2.2, label=name)
+            axes.plot([across[-1], 100], [up[-1]] * 2, color=colour, linestyle=":", linewidth=1.2)
+            rates = {float(rate): figure for rate, figure in found["sensitivity_at"].items()}
+            values = [figure["value"] for figure in rates.values()]
+            bounds = [[figure[end] for figure in rates.values()] for end in ("low", "high")]
+            axes.plot(list(rates), values, mark, color=colour, markersize=6)
+            if all(bound is not None for end in bounds for bound in end):
+                axes.vlines(list(rates), *bounds, color=colour, linewidth=1.2)
+        axes.set_xscale("log", base=2)
+        axes.set(xlim=(0.11, 9), ylim=(-0.01, 1.25), yticks=np.linspace(0, 1, 6))
+        axes.set_xticks(list(rates), ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+        axes.minorticks_off()
+        axes.set(xlabel="False findings a case", ylabel="Lesions found")
+        axes.plot([], [], color=GREY, linestyle=":", linewidth=1.2, label="no further findings")
+        axes.legend(loc="upper left", frameon=False, fontsize=11)
+
+    below = f"{record['lesions']} lesions in {record['cases']} cases · FROC score {record['froc_score']['value']:.3f}"
+    _write(draw, path, title=title, below=f"{below}, by peak {record['by_peak']['froc_score']['value']:.3f}")
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
 
 
 def _check(labels: Any, scores: Any, *, both: bool = True) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from halescan.scoring.places import Box, Kind, mask_box, place_words
 from halescan.scoring.tail import HealthyTail
 from halescan.types import Finding
 
+_FEW = 200  # points whose distances cost less than thinning them
 _MANY = 1500  # points whose distances are compared pair by pair without thinning them first
 
 
@@ -34,7 +35,7 @@ class Found:
 
 
 @dataclass(frozen=True, eq=False)
-class _Region:
+class Region:
     """One connected region: its box in the map, which voxels of the box belong to it, and its peak."""
 
     box: Box
@@ -93,11 +94,14 @@ def find(
         SettingError: if the rate does not lie in (0, 1) or `most` is below 0.
     """
     _check(strangeness, mask, spacing_mm, false_alarms, most)
-    hot = strangeness >= threshold
-    if mask is not None:
-        hot &= np.asarray(mask, bool)
-    regions = _regions(strangeness, hot)
-    large = [region for region in regions if _is_large(region, spacing_mm, min_diameter_mm, min_diameter_px)]
+    large, too_small = regions(
+        strangeness,
+        threshold=threshold,
+        mask=mask,
+        spacing_mm=spacing_mm,
+        min_diameter_mm=min_diameter_mm,
+        min_diameter_px=min_diameter_px,
+    )
     # Ties go by size and then by place, so that the order is the same every time.
     large.sort(key=lambda region: (-region.peak, -region.voxels, region.peak_index))
     organ = mask_box(mask, strangeness.shape)
@@ -122,7 +126,25 @@ def find(
             above=above,
         )
         findings.append(finding)
-    return Found(tuple(findings), too_small=len(regions) - len(large), beyond=max(0, len(large) - most))
+    return Found(tuple(findings), too_small=too_small, beyond=max(0, len(large) - most))
+
+
+def regions(
+    strangeness: np.ndarray,
+    *,
+    threshold: float,
+    mask: np.ndarray | None = None,
+    spacing_mm: tuple[float, ...] | None = None,
+    min_diameter_mm: float = 0.0,
+    min_diameter_px: float = 0.0,
+) -> tuple[list[Region], int]:
+    """All regions behind the findings, in no order, and the number of those dropped as too small; see `find`."""
+    hot = strangeness >= threshold
+    if mask is not None:
+        hot &= np.asarray(mask, bool)
+    found = _regions(strangeness, hot)
+    large = [region for region in found if _is_large(region, spacing_mm, min_diameter_mm, min_diameter_px)]
+    return large, len(found) - len(large)
 
 
 def longest_diameter(inside: np.ndarray, spacing: tuple[float, ...]) -> float:
@@ -158,20 +180,23 @@ def _check(
         raise SettingError(f"the list cannot have {most} findings; 0 or more, 10 is usual")
 
 
-def _regions(strangeness: np.ndarray, hot: np.ndarray) -> list[_Region]:
+def _regions(strangeness: np.ndarray, hot: np.ndarray) -> list[Region]:
+    """Every connected region of `hot`."""
+    if not hot.any():
+        return []
     labels, _ = ndimage.label(hot, structure=np.ones((3,) * hot.ndim, bool))
-    regions = []
+    found = []
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         inside = labels[box] == number
         values = np.where(inside, strangeness[box], -np.inf)
         top = np.unravel_index(int(values.argmax()), values.shape)
         bounds = tuple((int(side.start), int(side.stop)) for side in box)
         peak_index = tuple(start + int(offset) for (start, _), offset in zip(bounds, top, strict=True))
-        regions.append(_Region(bounds, inside, int(inside.sum()), peak_index, float(values[top])))
-    return regions
+        found.append(Region(bounds, inside, int(inside.sum()), peak_index, float(values[top])))
+    return found
 
 
-def _is_large(region: _Region, spacing_mm: tuple[float, ...] | None, least_mm: float, least_px: float) -> bool:
+def _is_large(region: Region, spacing_mm: tuple[float, ...] | None, least_mm: float, least_px: float) -> bool:
     # In the plane: a single voxel of a thick slice is long across it, and still a speck.
     steps = (spacing_mm or (1.0,) * len(region.box))[-2:]
     least = least_px if spacing_mm is None else least_mm
@@ -183,12 +208,12 @@ def _is_large(region: _Region, spacing_mm: tuple[float, ...] | None, least_mm: f
     return least <= max(steps) or longest_diameter(shadow, steps) >= least - 1e-9
 
 
-def _volume(region: _Region, spacing_mm: tuple[float, ...] | None) -> float | None:
+def _volume(region: Region, spacing_mm: tuple[float, ...] | None) -> float | None:
     """Cubic millimetres in 3-D."""
     return None if spacing_mm is None or len(spacing_mm) < 3 else region.voxels * math.prod(spacing_mm)
 
 
-def _area(region: _Region, spacing_mm: tuple[float, ...] | None) -> float | None:
+def _area(region: Region, spacing_mm: tuple[float, ...] | None) -> float | None:
     """Square millimetres, of the largest slice in 3-D."""
     if spacing_mm is None:
         return None
@@ -219,7 +244,10 @@ def _line_ends(inside: np.ndarray) -> np.ndarray:
     some = np.flatnonzero(flat.any(axis=1))
     first, last = flat[some].argmax(axis=1), side - 1 - flat[some, ::-1].argmax(axis=1)
     where = np.stack(np.unravel_index(some, lines), axis=1)
-    points = np.unique(np.concatenate([np.column_stack([where, first]), np.column_stack([where, last])]), axis=0)
+    long = last > first
+    points = np.concatenate([np.column_stack([where, first]), np.column_stack([where[long], last[long]])])
+    if len(points) <= _FEW:
+        return points
     for axis in range(inside.ndim - 1):
         others = np.delete(points, axis, axis=1)
         order = np.lexsort((points[:, axis], *others.T))

@@ -9,21 +9,6 @@ import numpy as np
 from halescan.errors import SettingError, ShapeError
 
 
-def mean_absolute_error(
-    image: np.ndarray, reconstruction: np.ndarray, mask: np.ndarray | None = None, *, scale: float = 1.0
-) -> float:
-    """Mean absolute difference of an image `(c, *grid)` and its reconstruction over the mask `(*grid)`.
-
-    Args:
-        scale: Units of the scan in one unit of the image: 1400 for a CT window of [-1000, 400] HU scaled to [0, 1].
-    """
-    if image.shape != reconstruction.shape or (mask is not None and mask.shape != image.shape[1:]):
-        raise ShapeError(f"image {image.shape}, reconstruction {reconstruction.shape} and the mask do not fit")
-    residual = np.abs(image.astype(np.float64) - reconstruction)
-    looked = residual if mask is None or not mask.any() else residual[:, np.asarray(mask, bool)]
-    return float(looked.mean() * scale)
-
-
 @dataclass(frozen=True)
 class QuantileRule:
     """Above a quantile of the healthy errors means abnormal: the rule of the CT autoencoder system.
@@ -83,6 +68,3 @@ class QuantileThreshold:
         except TypeError as error:
             names = ", ".join(cls.__dataclass_fields__)
             raise SettingError(f"expected a quantile threshold with {names}") from error
-
-
-RULES = {"quantile": QuantileRule}

@@ -3,7 +3,7 @@
 model.json            schema, detector, settings, profile ..., and size and SHA-256 of the two files below
 weights.safetensors   all learned arrays, the backbone included
 calibration.json      healthy scores (absent in a model that was never calibrated)
-history.jsonl, training.png, card.md
+history.jsonl, training.png, pictures.png, card.md
 """
 
 import hashlib

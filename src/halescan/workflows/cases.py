@@ -66,7 +66,8 @@ def _case_key(item: Item) -> str:
 def item_key(item: Item) -> str:
     """What tells a scan from every other."""
     source = item.source
-    return f"file:{Path(source.path).resolve()}:{source.series or ''}:{source.part or ''}:{source.index}"
+    cut = "" if source.slice_index is None else f":z{source.slice_index}"
+    return f"file:{Path(source.path).resolve()}:{source.series or ''}:{source.part or ''}:{source.index}{cut}"
 
 
 def opened(cases: Sequence[Case], profile: Profile, *, jobs: int) -> Iterator[tuple[Case, list[Opened]]]:

@@ -2,7 +2,8 @@
 
 import csv
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -53,9 +54,15 @@ def demo(
     listen(Progress("making phantoms", 0, healthy + UNSEEN))
     write_cohort(out / "phantoms", healthy=healthy, unseen=UNSEEN, lesions=WITH_LESIONS, dims=dims, seed=seed)
     listen(Progress("making phantoms", healthy + UNSEEN, healthy + UNSEEN))
-    model = train(
-        out / "phantoms" / "healthy", profile="lung-ct", out=out / "model", seed=seed, listen=listen, **_recipe(volumes)
-    )
+    with _nothing_half_done():
+        model = train(
+            out / "phantoms" / "healthy",
+            profile="lung-ct",
+            out=out / "model",
+            seed=seed,
+            listen=listen,
+            **_recipe(volumes),
+        )
     done = examine(model, out / "phantoms" / "new", out=out / "reports", lang=lang, listen=listen)
     lines = [
         "These are made-up phantoms: they show how Halescan works, not how well it works on patients.",
@@ -66,6 +73,17 @@ def demo(
         f"all of it in {out}, made in {monotonic() - begun:.0f} s",
     ]
     return Shown(out, tuple(lines))
+
+
+@contextmanager
+def _nothing_half_done() -> Iterator[None]:
+    """Ctrl-C in the demo: training's advice to resume does not hold here."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop = KeyboardInterrupt()
+        stop.add_note("the demo starts anew each time; run it again with --overwrite")
+        raise stop from None
 
 
 def _recipe(volumes: bool) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def new_scans(
         ScanError: if there is no scan at all.
     """
     several = [paths] if isinstance(paths, Path | str) else list(paths)
-    cohorts = [read_cohort(Path(path), table=table, split=split) for path in several]
+    cohorts = [read_cohort(Path(path), table=table, split=split, examined=True) for path in several]
     items, found, notes = ([part for cohort in cohorts for part in getattr(cohort, kind)] for kind in _COHORT)
     once = {item_key(item): item for item in items}  # two of the paths may hold the same scan
     whole = Cohort(tuple(once.values()), tuple(dict.fromkeys(found)), tuple(notes))

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from halescan.data.grid import resample
 from halescan.data.profiles import Profile
 from halescan.data.table import Cohort, Item, read_cohort
 from halescan.errors import TrainingError
+from halescan.io import Source
 from halescan.reporting.words import note_sentence
 from halescan.scoring.calibration import Calibration
 from halescan.scoring.rules import QuantileThreshold
@@ -68,6 +70,7 @@ class Healthy:
 def remarks(cohort: Cohort, images: CohortImages) -> list[str]:
     """What a person should know of a cohort, in sentences that name nobody and no file."""
     return [
+        *cohort.remarks,
         *(note_sentence(note, "en") for note in cohort.notes),
         *([f"{count} files could not be used"] if (count := len(problems_of(cohort, images))) else []),
     ]
@@ -84,11 +87,12 @@ def content_digests(cohort: Cohort) -> list[str]:
 
 
 def cohort_fingerprint(cohort: Cohort) -> str:
-    """SHA-256 over what the scans hold and what is said of them: patient, study, label and mask."""
+    """SHA-256 over what the scans hold and what is said of them: patient, study, label, mask and lesions."""
     digest = hashlib.sha256()
     for item in cohort.items:
-        mask = "" if item.mask is None else _file_digest(item.mask)
-        digest.update(f"{_content(item)}:{item.patient}:{item.study}:{item.label}:{mask}\n".encode())
+        said = f"{item.patient}:{item.study}:{item.label}:{_mask_digest(item.mask)}"
+        places = f":{item.lesions}" if item.lesions else ""
+        digest.update(f"{_content(item)}:{said}{places}\n".encode())
     return digest.hexdigest()
 
 
@@ -96,16 +100,32 @@ def _content(item: Item) -> str:
     """What tells a scan from another, whatever it is called."""
     source = item.source
     of_many = "" if source.index is None and len(source.files) == 1 else f":{source.index}:{len(source.files)}"
-    return _file_digest(source.files[0])[:16] + of_many
+    part = "" if source.part is None or source.index is None else f":{source.part}"
+    cut = "" if source.slice_index is None else f":z{source.slice_index}"
+    return _file_digest(source.files[0])[:16] + of_many + part + cut
+
+
+def _mask_digest(mask: Path | Source | None) -> str:
+    """SHA-256 of a mask's file, and which part of it is meant."""
+    if mask is None:
+        return ""
+    return _file_digest(mask) if isinstance(mask, Path) else f"{_file_digest(mask.files[0])}:{mask.within}"
 
 
 def _file_digest(path: Path) -> str:
     """SHA-256 of a file; of one that cannot be read, of nothing: it is told about where it is read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        facts = path.stat()
+        return _digest_of(path, facts.st_mtime_ns, facts.st_size)
     except OSError:
         return hashlib.sha256().hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(path: Path, changed_ns: int, size: int) -> str:
+    """The same, kept for the many scans of one file; a changed file is another one."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unit_numbers(cohort: Cohort, items: np.ndarray) -> tuple[np.ndarray, Literal["case", "patient", "image"]]:
@@ -131,12 +151,12 @@ def embedding(pictures: np.ndarray) -> np.ndarray:
 
 
 def healthy_cohort(path: Path, table: Path | None, split: str | None) -> Cohort:
-    """The scans of a folder or table that nobody called abnormal.
+    """The scans of a folder or table that nobody called abnormal; of a whole data set, those of its training part.
 
     Raises:
         TrainingError: if none is left.
     """
-    cohort = read_cohort(path, table=table, label="healthy", split=split)
+    cohort = read_cohort(path, table=table, label="healthy", split=split, prefer=("train",))
     if not cohort.items:
         found = (
             f"; {len(cohort.problems)} files could not be read, the first: {cohort.problems[0]}"

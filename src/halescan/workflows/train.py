@@ -23,7 +23,7 @@ from halescan.errors import ModelError, OutputError, SettingError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.scoring.maps import PlaceStatistics
 from halescan.training.checkpoint import read_checkpoint
-from halescan.training.picture import draw_history
+from halescan.training.picture import draw_history, draw_pictures
 from halescan.training.run import Progress, Run, say_nothing
 from halescan.workflows.calibrate import Pair, calibrate, chunks
 from halescan.workflows.healthy import (
@@ -39,6 +39,8 @@ from halescan.workflows.healthy import (
 from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
 from halescan.workflows.settings import typed_settings
+
+_PICTURED = 8  # images of which a method may show what it draws
 
 log = logging.getLogger("halescan")
 
@@ -102,7 +104,7 @@ def train(
     record = {**_record(learned, recipe, cohort, images, parts, seed), "request_sha256": digest(wanted)}
     mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
     model = Model(record, learned, recipe, place, mean, healthy_facts, problems=problems_of(cohort, images))
-    saved = model.save(out, beside=_history(work), overwrite=overwrite)
+    saved = model.save(out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite)
     shutil.rmtree(work, ignore_errors=True)
     log.info("trained %s on %d images", learned.name, len(images))
     return saved
@@ -333,3 +335,14 @@ def _history(work: Path) -> dict[str, Path]:
         return {}
     draw_history(lines, work / "training.png")
     return {"history.jsonl": lines, "training.png": work / "training.png"}
+
+
+def _pictures(work: Path, detector: Detector, images: CohortImages, parts: Parts) -> dict[str, Path]:
+    """What the method draws of a few healthy images, kept apart where some were; nothing for most methods."""
+    where = parts.choose if len(parts.choose) else parts.learn
+    some = where[:: max(1, len(where) // _PICTURED)][:_PICTURED]
+    drawn = detector.pictures(images.take(some.tolist()))
+    if not drawn:
+        return {}
+    draw_pictures(drawn, work / "pictures.png")
+    return {"pictures.png": work / "pictures.png"}

@@ -1,0 +1,338 @@
+"""Plan of a comparison: which sets, which methods, how many seeds, and the cells that follow from them."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from halescan import __version__
+from halescan.data.layouts import parted
+from halescan.data.profiles import Profile, load_profile, profile_names
+from halescan.data.table import Cohort, read_cohort
+from halescan.detectors import Detector, catalogue, find_detector
+from halescan.errors import HalescanError, SettingError, TableError
+from halescan.io import read
+from halescan.training.run import Run
+from halescan.workflows.cases import item_key
+from halescan.workflows.healthy import cohort_fingerprint
+from halescan.workflows.train import new_detector
+
+BASELINE = "healthy-atlas"  # the trivial detector that stands beside all others
+PROFILES_OWN = "default"  # the word for whatever detector the profile recommends
+_LOOKED_AT = 8  # scans that are opened to see what kind they are
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """One data set: where its healthy training scans and its labelled test scans lie.
+
+    Args:
+        name: What it is called in tables; never taken from inside the data.
+        train, test: Folders or tables; the same one where the scans name their split.
+        train_split, test_split: The split to take there; None takes all.
+        profile: As resolved.
+        profile_name: Name or file to load it again.
+        detected: Whether the profile was chosen by looking at the scans.
+        train_cohort, test_cohort: What is found there.
+        fingerprints: SHA-256 of contents and labels of either.
+    """
+
+    name: str
+    train: Path
+    test: Path
+    train_split: str | None
+    test_split: str | None
+    profile: Profile
+    profile_name: str
+    detected: bool
+    train_cohort: Cohort = field(repr=False)
+    test_cohort: Cohort = field(repr=False)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the tables: a detector's name, or "default", and what was asked of its settings."""
+
+    name: str
+    seeds: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    baseline: bool = False
+
+    def detector_on(self, profile: Profile) -> str:
+        """The detector's own name; the profile decides for "default"."""
+        return profile.detector if self.name == PROFILES_OWN else self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One training and its evaluation. `request` holds all that decides its figures; `why_not` what forbids it."""
+
+    dataset: DataSet
+    method: Method
+    seed: int
+    detector: str
+    request: dict[str, Any]
+    why_not: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name of its folder: for people first, then a digest of the request."""
+        text = json.dumps(self.request, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+        return f"{_plain_name(self.dataset.name)}.{self.detector}.seed-{self.seed}.{digest}"
+
+
+def plan_sets(
+    data: Sequence[str | Path],
+    *,
+    test: Path | None,
+    profile: str | Path | None,
+    profile_settings: Mapping[str, Any],
+) -> list[DataSet]:
+    """The sets of `[name=]path[:profile]`, read and checked.
+
+    Raises:
+        SettingError: if two sets have one name, or `test` is given for several.
+        TableError: if a set has no test part, no label there, or a scan in both parts.
+    """
+    if not data:
+        raise SettingError("no data set was named; give a folder with train/ and test/, or a table with a split column")
+    if test is not None and len(data) > 1:
+        raise SettingError(f"--test holds the test scans of one set, but {len(data)} sets were named")
+    sets = [_one_set(str(word), test, profile, profile_settings) for word in data]
+    twice = [name for name, count in Counter(one.name for one in sets).items() if count > 1]
+    if twice:
+        raise SettingError(f"two sets are called {twice[0]!r}; name them, as first=PATH second=PATH")
+    return sets
+
+
+def plan_methods(
+    names: Sequence[str], *, seeds: int | Mapping[str, int], settings: Mapping[str, Mapping[str, Any]]
+) -> list[Method]:
+    """The methods by name, the trivial baseline among them; "all" is every detector that learns from healthy alone.
+
+    Args:
+        names: Detectors, "default" and "all"; "patchcore:1" asks for its own number of seeds.
+        seeds: For all, or by name.
+        settings: By detector, or "detector" for all that have such a setting.
+
+    Raises:
+        SettingError: for a detector that does not exist, settings of a detector that is not compared, or no seed.
+    """
+    counts: dict[str, int] = {}
+    for word in names:
+        name, colon, own = word.strip().partition(":")
+        if colon and not own.isdigit():
+            raise SettingError(f"{word}: expected a number of seeds after the colon, as {name}:3")
+        for one in _meant(name):
+            counts[one] = int(own) if colon else _seeds_of(one, seeds)
+    if not counts:
+        raise SettingError(f"no detector was named; there are {', '.join(catalogue())}, default and all")
+    counts.setdefault(BASELINE, min(counts.values()))
+    if min(counts.values()) < 1:
+        raise SettingError("every method needs at least one seed; 3 are usual")
+    stray = set(settings) - set(counts) - {"detector"}
+    if stray:
+        raise SettingError(f"settings were given for {sorted(stray)[0]}, which is not among those compared")
+    asked = {name.partition(":")[0].strip() for name in names}
+    return [
+        Method(name, count, _settings_of(name, settings), baseline=name == BASELINE and name not in asked)
+        for name, count in counts.items()
+    ]
+
+
+def plan_cells(
+    sets: Sequence[DataSet],
+    methods: Sequence[Method],
+    *,
+    size: str,
+    steps: int | None,
+    false_alarms: float,
+    weights: Path | None,
+    device: str,
+) -> list[Cell]:
+    """Every cell, first seeds first, so that a comparison cut short has a row for every method."""
+    rounds = max(method.seeds for method in methods)
+    return [
+        _cell(dataset, method, seed, size=size, steps=steps, false_alarms=false_alarms, weights=weights, device=device)
+        for seed in range(rounds)
+        for dataset in sets
+        for method in sorted(methods, key=lambda one: one.name != BASELINE)
+        if seed < method.seeds
+    ]
+
+
+def with_settings(cell: Cell, changes: Mapping[str, Any]) -> Cell:
+    """The same cell with other settings."""
+    settings = {**cell.request["settings"], **changes}
+    return Cell(cell.dataset, cell.method, cell.seed, cell.detector, {**cell.request, "settings": settings})
+
+
+def has_steps(cell: Cell) -> bool:
+    """Whether its detector learns in steps."""
+    return isinstance(cell.request.get("settings", {}).get("steps"), int)
+
+
+def _meant(name: str) -> list[str]:
+    if name == "all":
+        return [one for one in catalogue() if not find_detector(one).needs_abnormal]
+    if name != PROFILES_OWN:
+        find_detector(name)
+    return [name]
+
+
+def _seeds_of(name: str, seeds: int | Mapping[str, int]) -> int:
+    return seeds if isinstance(seeds, int) else seeds.get(name, 3)
+
+
+def _settings_of(name: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The method's own settings, and those for all that it has."""
+    for_all = dict(settings.get("detector", {}))
+    if name != PROFILES_OWN:
+        known = find_detector(name)().settings
+        for_all = {key: value for key, value in for_all.items() if key in known}
+    return {**for_all, **settings.get(name, {})}
+
+
+def _cell(
+    dataset: DataSet,
+    method: Method,
+    seed: int,
+    *,
+    size: str,
+    steps: int | None,
+    false_alarms: float,
+    weights: Path | None,
+    device: str,
+) -> Cell:
+    """A cell with its detector's settings as resolved; one that cannot be is kept with the reason."""
+    name = method.detector_on(dataset.profile)
+    request: dict[str, Any] = {
+        "profile": dataset.profile.model_dump(mode="json"),
+        "detector": name,
+        "settings": dict(method.settings),
+        "size": size,
+        "seed": seed,
+        "data": dict(dataset.fingerprints),
+        "false_alarms": false_alarms,
+        "version": __version__,
+    }
+    try:
+        learner = new_detector(dataset.profile, name, size, dict(method.settings))
+        if steps is not None and "steps" in learner.settings:
+            learner = new_detector(dataset.profile, name, size, {**method.settings, "steps": steps})
+        why_not = _unfit(learner, dataset.profile)
+        encoder = "" if why_not else learner.check_run(Run(seed, device, weights=weights))
+    except HalescanError as error:
+        return Cell(dataset, method, seed, name, request, str(error))
+    settled = {**request, "settings": learner.settings, "encoder": encoder}
+    return Cell(dataset, method, seed, name, settled, why_not)
+
+
+def _unfit(learner: Detector, profile: Profile) -> str:
+    """Why a detector cannot take a profile's images, in words; "" where it can."""
+    if learner.needs_abnormal:
+        return f"{learner.name} learns from abnormal examples too; a comparison of unsupervised methods has none"
+    if profile.dims not in learner.dims:
+        return f"{learner.name} works in {_either(learner.dims)} dimensions, the images have {profile.dims}"
+    if profile.channels not in learner.channels:
+        return f"{learner.name} takes {_either(learner.channels)} channels, the images have {profile.channels}"
+    return ""
+
+
+def _either(numbers: Sequence[int]) -> str:
+    return " or ".join(map(str, numbers))
+
+
+def _one_set(word: str, test: Path | None, profile: str | Path | None, profile_settings: Mapping[str, Any]) -> DataSet:
+    name, path, own = _parted(word)
+    train_part, test_part = (None, None) if test is not None else ("train", "test")
+    if test is None:
+        learned, judged = read_cohort(path, label="healthy", split="train"), read_cohort(path, split="test")
+        _check_parted(path, learned, judged)
+    else:
+        learned, judged = read_cohort(path, label="healthy"), read_cohort(test)
+    _check_parts(name, learned, judged)
+    chosen = own or (None if profile is None else str(profile))
+    found = chosen or _likely_profile(learned)
+    return DataSet(
+        name=name,
+        train=path,
+        test=path if test is None else test,
+        train_split=train_part,
+        test_split=test_part,
+        profile=load_profile(found, profile_settings),
+        profile_name=found,
+        detected=chosen is None,
+        train_cohort=learned,
+        test_cohort=judged,
+        fingerprints={"train": cohort_fingerprint(learned), "test": cohort_fingerprint(judged)},
+    )
+
+
+def _parted(word: str) -> tuple[str, Path, str | None]:
+    """`[name=][layout@]path[:profile]`: name, path with its layout, profile. A path that exists is taken whole."""
+    name, place = "", word
+    if not Path(word).exists():
+        head, equals, rest = word.partition("=")
+        if equals and head and not set(head) & set("/\\") and parted(word)[0] is None:
+            name, place = head, rest
+    profile = None
+    if not Path(place).exists():
+        front, colon, last = place.rpartition(":")
+        if colon and (last in profile_names() or last.endswith(".toml")):
+            place, profile = front, last
+        elif colon and Path(front).exists():
+            raise SettingError(f"{word}: there is no profile {last!r}; choose one of {', '.join(profile_names())}")
+    path = Path(place)
+    return name or path.resolve().name.partition(".")[0] or "data", path, profile
+
+
+def _check_parted(path: Path, learned: Cohort, judged: Cohort) -> None:
+    """Refuse a set that does not say which scans are for testing, or puts one on both sides."""
+    learned_from, tested_on = ({item.split for item in part.items} for part in (learned, judged))
+    if "train" not in learned_from or "test" not in tested_on:
+        raise TableError(
+            f"{path}: nothing says which scans are for training and which for testing. Put them into train/ and test/, "
+            "give a table with a split column, or name the test scans with --test"
+        )
+
+
+def _check_parts(name: str, learned: Cohort, judged: Cohort) -> None:
+    """Refuse parts that are empty, unlabelled, or share a scan."""
+    if not learned.items:
+        raise TableError(f"{name}: no healthy scan to learn from")
+    labels = {item.label for item in judged.items}
+    if not {"healthy", "abnormal"} <= labels:
+        raise TableError(f"{name}: the test scans must be healthy and abnormal, found {_words(labels)}")
+    both = {item_key(item) for item in learned.items} & {item_key(item) for item in judged.items}
+    if both:
+        raise TableError(
+            f"{name}: {len(both)} scans are in training and test alike; give every scan a split, train or test"
+        )
+
+
+def _words(labels: set[Any]) -> str:
+    return ", ".join(sorted(str(label or "scans without a label") for label in labels)) or "none"
+
+
+def _likely_profile(cohort: Cohort) -> str:
+    """The profile made for what the scans say they are; "generic" where they say nothing."""
+    step = max(1, len(cohort.items) // _LOOKED_AT)
+    kinds: Counter[str] = Counter()
+    for item in cohort.items[::step][:_LOOKED_AT]:
+        try:
+            kinds[read(item.source).modality] += 1
+        except HalescanError:  # told of where it is read for training
+            continue
+    modality = kinds.most_common(1)[0][0] if kinds else ""
+    fitting = [name for name in profile_names() if modality and modality in load_profile(name).modalities]
+    return fitting[0] if fitting else "generic"
+
+
+def _plain_name(text: str) -> str:
+    return "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in text)

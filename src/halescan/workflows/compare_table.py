@@ -1,0 +1,137 @@
+"""Table: a comparison as Markdown, and as lines for a terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from halescan.evaluation.tables import figure_text, markdown_table
+
+_COLUMNS = {
+    "rank": "rank",
+    "method": "method",
+    "auroc": "AUROC (95 %)",
+    "average_precision": "average precision (95 %)",
+    "pixel_average_precision": "pixel AP",
+    "dice": "Dice",
+    "alarms": "false alarms",
+    "p_holm": "p against the best",
+    "fit_s": "fit, s",
+    "ms": "ms an image",
+    "peak_mb": "peak, MB",
+    "seeds": "seeds",
+}
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    """The whole comparison as Markdown: a table a set, and the summary over sets."""
+    parts = ["# Comparison\n", _conditions(record)]
+    if len(record["sets"]) > 1:
+        parts += ["## Over all sets\n", _summary(record)]
+    for one in record["sets"]:
+        parts += [
+            f"## {one['name']}\n",
+            _about(one),
+            markdown_table([_row(line) for line in one["ranking"]], columns=_used(one)),
+        ]
+        parts += [f"- **Warning**: {warning}\n" for warning in one["warnings"]]
+        parts += [f"- {line['method']} failed: {line['why']}\n" for line in one["ranking"] if line["why"]]
+        parts += _published(one)
+    return "\n".join(parts)
+
+
+def terminal_lines(record: Mapping[str, Any]) -> list[str]:
+    """For a person: each set's ranking, its warnings, and what failed."""
+    lines: list[str] = []
+    for one in record["sets"]:
+        detected = " (detected)" if one["profile_detected"] else ""
+        lines += [f"{one['name']}, profile {one['profile']}{detected}: AUROC"]
+        for line in one["ranking"]:
+            mark = " (baseline)" if line["baseline"] else ""
+            figure = figure_text(line["auroc"]) if line["rank"] else f"failed: {line['why']}"
+            lines.append(f"  {line['rank'] or '-':>2}  {line['method'] + mark:<36} {figure}")
+            if line["rank"] and line["why"]:
+                lines.append(f"      {line['seeds']} seeds came through; {line['why']}")
+        lines += [f"  warning: {warning}" for warning in one["warnings"]]
+    return lines
+
+
+def _row(line: Mapping[str, Any]) -> dict[str, Any]:
+    cost, versus = line["cost"] or {}, line["versus_best"] or {}
+    alarms = line["false_alarms"] or {}
+    return {
+        **{
+            key: line[key] for key in ("rank", "auroc", "average_precision", "pixel_average_precision", "dice", "seeds")
+        },
+        "method": line["method"] + (" (baseline)" if line["baseline"] else ""),
+        "alarms": alarms.get("realised"),
+        "p_holm": _p_text(versus.get("p_holm")),
+        "fit_s": _whole(cost.get("fit_s")),
+        "ms": None if cost.get("ms_an_image") is None else f"{cost['ms_an_image']:.3g}",
+        "peak_mb": _whole(cost.get("peak_mb")),
+    }
+
+
+def _used(one: Mapping[str, Any]) -> dict[str, str]:
+    """The columns that hold something, with the asked rate in its heading."""
+    rows = [_row(line) for line in one["ranking"]]
+    columns = {key: head for key, head in _COLUMNS.items() if any(row[key] is not None for row in rows)}
+    asked = next((line["false_alarms"]["asked"] for line in one["ranking"] if line["false_alarms"]), None)
+    if "alarms" in columns and asked is not None:
+        columns["alarms"] = f"false alarms at {asked:.0%} asked"
+    return columns
+
+
+def _about(one: Mapping[str, Any]) -> str:
+    n, train = one["n"] or {}, one["train"]
+    detected = ", detected" if one["profile_detected"] else ""
+    tested = f"{n.get('healthy', '?')} healthy and {n.get('abnormal', '?')} abnormal cases"
+    return f"Profile {one['profile']}{detected}; {train['scans']} healthy scans to learn from, tested on {tested}.\n"
+
+
+def _summary(record: Mapping[str, Any]) -> str:
+    summary = record["summary"]
+    names = [one["name"] for one in record["sets"]]
+    columns = {
+        "method": "method",
+        "mean_rank": "mean rank",
+        "mean_auroc": "mean AUROC",
+        **{name: name for name in names},
+    }
+    rows = [{**row, **dict(zip(names, row["auroc"], strict=True))} for row in summary["rows"]]
+    said = markdown_table(rows, columns=columns) if rows else "No method came through on every set.\n"
+    if summary["critical"] is not None and summary["p_value"] is not None:
+        said += (
+            f"\nFriedman's test: p = {summary['p_value']:.3f}. Mean ranks less than {summary['critical']:.2f} apart "
+            "(Nemenyi, 5 %) are not told apart by these sets.\n"
+        )
+    if summary["left_out"]:
+        said += f"\nNot on every set, and left out here: {', '.join(summary['left_out'])}.\n"
+    return said
+
+
+def _conditions(record: Mapping[str, Any]) -> str:
+    told = record["conditions"]
+    machine = told["machine"]
+    return (
+        f"Halescan {told['halescan']}, {record['created_utc'][:10]}, {machine['processor']} ({machine['cores']} cores"
+        f"{', ' + machine['accelerator'] if machine['accelerator'] else ''}). Intervals: {told['intervals']}. "
+        "A p-value compares a method with the best of its table on the same cases (DeLong or paired bootstrap, "
+        "Holm-corrected). Research use only.\n"
+    )
+
+
+def _published(one: Mapping[str, Any]) -> list[str]:
+    if not one["published"]:
+        return []
+    rows = [{**row, "split": "same split" if row["same_split"] else "another split"} for row in one["published"]]
+    columns = {"method": "method", "metric": "metric", "value": "value", "split": "split", "source": "source"}
+    return ["Published elsewhere (not measured here, not ranked):\n", markdown_table(rows, columns=columns)]
+
+
+def _p_text(p: float | None) -> str | None:
+    if p is None:
+        return None
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _whole(value: float | None) -> str | None:
+    return None if value is None else f"{value:.0f}"

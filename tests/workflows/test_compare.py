@@ -1,0 +1,117 @@
+"""A comparison on phantoms: one failure stops nothing, and interrupted it goes on where it was."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from halescan.errors import OutputError, SettingError
+from halescan.synthesis.cohort import PhantomFolders
+from halescan.training.run import Progress
+from halescan.workflows import compare as workflow
+from halescan.workflows.compare import Compared, compare
+
+SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/comparison-1.schema.json"
+SMALL = {"size": [48, 48]}
+METHODS = ["healthy-atlas:2", "autoencoder:1"]
+BROKEN = {"autoencoder": {"learning_rate": 50.0}}  # refused when learning begins
+
+
+@pytest.fixture(scope="session")
+def data(phantoms: PhantomFolders, test_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Phantoms with a train and a test part."""
+    folder = tmp_path_factory.mktemp("compare") / "phantoms"
+    shutil.copytree(phantoms.healthy, folder / "train" / "healthy")
+    shutil.copytree(test_set, folder / "test")
+    return folder
+
+
+def run(data: Path, out: Path, **more: Any) -> Compared:
+    asked: dict[str, Any] = {"detectors": METHODS, "settings": BROKEN, "profile_settings": SMALL}
+    return compare(f"phantoms={data}:lung-ct", out=out, jobs=1, **{**asked, **more})
+
+
+@pytest.fixture(scope="session")
+def compared(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    """An uninterrupted comparison."""
+    return run(data, tmp_path_factory.mktemp("compare") / "whole")
+
+
+def figures(done: Compared) -> list[Any]:
+    """All that does not depend on the clock."""
+    return [{key: value for key, value in line.items() if key != "cost"} for line in done.record["sets"][0]["ranking"]]
+
+
+def test_one_failure_stops_nothing_and_is_told_in_a_sentence(compared: Compared) -> None:
+    atlas, broken = compared.record["sets"][0]["ranking"]
+    assert (atlas["method"], atlas["state"], atlas["seeds"]) == ("healthy-atlas", "done", 2)
+    assert (broken["state"], broken["rank"]) == ("failed", None)
+    assert "learning_rate must lie in" in broken["why"]
+    assert compared.failed == 1
+
+
+def test_the_phantoms_lesions_are_found_and_the_cost_is_measured(compared: Compared) -> None:
+    atlas = compared.record["sets"][0]["ranking"][0]
+    assert atlas["auroc"]["low"] <= atlas["auroc"]["value"] <= atlas["auroc"]["high"]
+    assert atlas["auroc"]["seeds"]["count"] == 2
+    assert atlas["cost"]["fit_s"] > 0
+    assert atlas["cost"]["ms_an_image"] > 0
+    assert 50 < atlas["cost"]["peak_mb"] < 20_000
+
+
+def test_page_and_table_hold_the_figures_and_no_name_of_a_person_or_file(compared: Compared, data: Path) -> None:
+    page = (compared.out / "report.html").read_text(encoding="utf-8")
+    table = (compared.out / "table.md").read_text(encoding="utf-8")
+    shown = f"{compared.record['sets'][0]['ranking'][0]['auroc']['value']:.3f}"
+    for text in (page, table, json.dumps(compared.record)):
+        assert shown[:4] in text
+        for secret in ("PHANTOM-", "Phantom^", "healthy-0001", "test-0001", str(data.parent)):
+            assert secret not in text
+    assert "data:image/jpeg;base64," in page
+
+
+def test_the_record_is_as_its_schema_says(compared: Compared) -> None:
+    jsonschema.validate(json.loads((compared.out / "comparison.json").read_text()), json.loads(SCHEMA.read_text()))
+
+
+def test_interrupted_it_goes_on_where_it_was_and_gives_the_same_table(
+    compared: Compared, data: Path, tmp_path: Path
+) -> None:
+    def stop_in_the_last_cell(progress: Progress) -> None:
+        if "seed 1" in progress.stage:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "broken"
+    for cell in compared.out.glob("cells/*seed-0*"):  # what an earlier attempt had done
+        shutil.copytree(cell, out / "cells" / cell.name)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run(data, out, listen=stop_in_the_last_cell)
+    assert "2 of 3 cells are done" in stopped.value.__notes__[0]
+    assert not (out / "report.html").exists()
+    first = next(out.glob("cells/*atlas.seed-0*/result.json"))
+    before = first.stat().st_mtime_ns
+    assert figures(run(data, out)) == figures(compared)
+    assert first.stat().st_mtime_ns == before
+
+
+def test_what_is_done_is_not_done_again(compared: Compared, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("a cell was run again")
+
+    monkeypatch.setattr(workflow, "run_cell", never)
+    again = run(data, compared.out)
+    assert again.record["sets"] == compared.record["sets"]
+
+
+def test_a_folder_of_something_else_is_left_alone(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="something else"):
+        run(data, tmp_path)
+
+
+def test_two_budgets_for_one_training_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="two budgets"):
+        run(data, tmp_path / "out", steps=10, minutes=1)
