@@ -27,15 +27,20 @@ HERE = Path(__file__).parent
 HALESCAN = str(Path(sys.executable).with_name("halescan"))
 BARE = """
 import sys, time
-import numpy as np, torch
+import torch
 from halescan.workflows.model import load_model
 model = load_model(sys.argv[1])
-space = model.detector._ready()
-images = torch.rand(int(sys.argv[2]), 1, 224, 224)
-space.backbone.levels(images[:8], space.levels)
+images = torch.rand(int(sys.argv[2]), *model.detector.learned_shape)
+def forward(part):
+    with torch.inference_mode():
+        if model.detector.name == "patchcore":
+            space = model.detector._ready()
+            return space.backbone.levels(part, space.levels)
+        return model.detector._network(part)
+forward(images[:8])
 begun = time.perf_counter()
 for start in range(0, len(images), 32):
-    space.backbone.levels(images[start:start + 32], space.levels)
+    forward(images[start:start + 32])
 print(len(images) / (time.perf_counter() - begun))
 """
 
@@ -54,7 +59,11 @@ def main() -> None:
         found["examine_one_xray_cold_s"] = median(examine(work / "xray", one, work / "one"), clear=work / "one")
         series = DATA / "volumes/dicom/Lung_Dx-A0002_B40f"
         found["examine_ct_series_cold_s"] = median(examine(work / "ct", series, work / "ct-out"), clear=work / "ct-out")
-        found |= throughput(work)
+        few_steps = ("--set", "detector.steps=20")  # enough to time it
+        once(train(work / "mri", DATA / "mri-lgg-flair/train/healthy", "brain-mri", *few_steps))
+        found |= throughput(work, "xray", DATA / "cxr-kermany")
+        found |= throughput(work, "mri", DATA / "mri-lgg-flair")
+        found["xray_examine_with_reports_images_per_s"] = with_reports(work, "xray")
         found |= memory(work)
     (HERE / "results" / "speed.json").write_text(json.dumps(found, indent=1) + "\n")
     (HERE / "results" / "speed.md").write_text(table(found))
@@ -90,35 +99,45 @@ def median(command: list[str], *, runs: int = 5, clear: Path | None = None) -> f
     return statistics.median(times)
 
 
-def throughput(work: Path) -> dict[str, float]:
-    """Images a second of `examine` on 400 X-rays, start of the program taken off, against the bare forward pass."""
-    scans = work / "scans"
-    for name in ("healthy", "abnormal"):
-        shutil.copytree(DATA / "cxr-kermany/test" / name, scans / name)
-    few = work / "few"
+def throughput(work: Path, name: str, data: Path) -> dict[str, float]:
+    """Images a second of `examine` (maps, records), its start taken off, against the bare forward pass."""
+    scans = work / f"{name}-scans"
+    for label in ("healthy", "abnormal"):
+        shutil.copytree(data / "test" / label, scans / label)
+    few = work / f"{name}-few"
     few.mkdir()
     for path in sorted((scans / "healthy").iterdir())[:20]:
         shutil.copy(path, few)
-    rates: dict[str, list[float]] = {"bare": [], "examine": [], "with_reports": []}
-    for _ in range(3):
+    count = sum(1 for label in scans.iterdir() for _ in label.iterdir())
+    rates: dict[str, list[float]] = {"bare": [], "examine": []}
+    for _ in range(5):
         bare = subprocess.run(
-            [sys.executable, "-c", BARE, str(work / "xray"), "400"], capture_output=True, text=True, check=True
+            [sys.executable, "-c", BARE, str(work / name), str(count)], capture_output=True, text=True, check=True
         )
         rates["bare"].append(float(bare.stdout))
-        for key, formats in (("examine", "json,map"), ("with_reports", "html,pdf,json,overlay,map")):
-            out = work / "out"
-            times = []
-            for folder in (few, scans):
-                shutil.rmtree(out, ignore_errors=True)
-                times.append(once(examine(work / "xray", folder, out, "--reports", formats))[0])
-            rates[key].append(380 / (times[1] - times[0]))
+        times = [examined_s(work, name, folder, "json,map") for folder in (few, scans)]
+        rates["examine"].append((count - 20) / (times[1] - times[0]))
     middle = {key: statistics.median(values) for key, values in rates.items()}
     return {
-        "bare_forward_images_per_s": middle["bare"],
-        "examine_images_per_s": middle["examine"],
-        "examine_with_reports_images_per_s": middle["with_reports"],
-        "examine_over_bare": statistics.median(e / b for e, b in zip(rates["examine"], rates["bare"], strict=True)),
+        f"{name}_bare_forward_images_per_s": middle["bare"],
+        f"{name}_examine_images_per_s": middle["examine"],
+        f"{name}_examine_over_bare": statistics.median(e / b for e, b in zip(*reversed(rates.values()), strict=True)),
     }
+
+
+def examined_s(work: Path, name: str, scans: Path, formats: str) -> float:
+    """Wall seconds of one `examine`."""
+    shutil.rmtree(work / "out", ignore_errors=True)
+    return once(examine(work / name, scans, work / "out", "--reports", formats))[0]
+
+
+def with_reports(work: Path, name: str) -> float:
+    """Images a second of `examine` with every report, start of the program taken off."""
+    times = [
+        examined_s(work, name, work / f"{name}-{which}", "html,pdf,json,overlay,map")
+        for which in ("few", "scans/abnormal")
+    ]
+    return (sum(1 for _ in (work / f"{name}-scans" / "abnormal").iterdir()) - 20) / (times[1] - times[0])
 
 
 def memory(work: Path) -> dict[str, float]:
@@ -150,7 +169,8 @@ GOALS = {
     "train_1000_xrays_s": "< 60 s",
     "examine_one_xray_cold_s": "< 8 s",
     "examine_ct_series_cold_s": "< 20 s",
-    "examine_over_bare": "≥ 0.8",
+    "xray_examine_over_bare": "≥ 0.8",
+    "mri_examine_over_bare": "≥ 0.8",
     "train_patchcore_memory_ratio": "< 1.1",
     "train_healthy-atlas_memory_ratio": "< 1.1",
     "examine_memory_ratio": "< 1.1",
