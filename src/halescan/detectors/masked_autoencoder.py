@@ -114,7 +114,7 @@ class MaskedAutoencoder(Detector):
         steps: int = 1800,
         classifier_steps: int = 200,
         batch_size: int = 32,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 3e-3,
         centre: bool = True,
         smallest_crop: float = 1.0,
         mirror: bool = True,

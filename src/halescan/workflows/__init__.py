@@ -1,1 +1,1 @@
-"""TODO"""
+"""Workflows: one recipe a job, called by the command line and from Python alike."""
