@@ -1,4 +1,4 @@
-"""Every unsupervised method on the five real sets with the same time to learn: the table of the docs.
+"""Every unsupervised method on the five real sets, each with the fixed steps of its `cpu` preset: the docs' table.
 
     python benchmarks/compare.py                             what has not run yet; each row is written as it comes
     python benchmarks/compare.py --sets us-busi --detectors patchcore,simsid
@@ -6,7 +6,8 @@
 
 Rows go to results/compare.json and compare.md. A row that is there and was made by the same version with the same
 settings is not made again, also where the working folder (HALESCAN_WORK, default ~/.cache/halescan-compare) is gone.
-The sets lie in HALESCAN_DATA, the backbone in HALESCAN_WEIGHTS.
+The sets lie in HALESCAN_DATA, the backbone in HALESCAN_WEIGHTS. Steps are counted, not seconds: a busy machine makes
+the same figures, only its seconds are longer.
 """
 
 import argparse
@@ -33,7 +34,6 @@ SETS = {
     "ct-sarscov2": "lung-ct",
     "cxr-kermany": "chest-xray",
 }
-MINUTES = 100 / 60  # of learning each
 SEEDS = {"default": 3, "autoencoder": 3, "masked-autoencoder": 3, "simsid": 3, "patchcore": 3}
 FIGURES = ("auroc", "average_precision", "pixel_average_precision", "dice", "false_alarms", "sensitivity", "cost")
 
@@ -43,7 +43,6 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--sets", default=",".join(SETS))
     words.add_argument("--detectors", default=",".join(methods()))
-    words.add_argument("--minutes", type=float, default=MINUTES)
     words.add_argument("--seeds", type=int, help="for all; default: one, and three for those the issue names")
     words.add_argument("--again", action="store_true", help="make rows again that are there")
     words.add_argument("--page", action="store_true", help="the page over all rows, which makes what is missing")
@@ -70,7 +69,7 @@ def methods() -> list[str]:
 def asked(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """What a row depends on besides the data."""
     return {
-        "minutes": round(given.minutes, 4),
+        "size": "cpu",
         "seeds": given.seeds or SEEDS.get(name, 1),
         "version": halescan.__version__,
     }
@@ -81,7 +80,6 @@ def compared(sets: list[str], names: list[str], given: argparse.Namespace) -> An
     return halescan.compare(
         [f"{DATA / one}:{SETS[one]}" for one in sets],
         detectors=[f"{name}:{given.seeds or SEEDS.get(name, 1)}" for name in names],
-        minutes=given.minutes,
         weights=WEIGHTS,
         out=WORK,
         retry=given.again,
@@ -134,7 +132,7 @@ def table(known: dict[str, Any]) -> str:
     machine = rows[-1]["machine"] if rows else {"processor": "", "cores": ""}
     dates = sorted({row["date"] for row in rows})
     parts.append(
-        f"About {MINUTES * 60:.0f} s of learning each ({machine['processor']}, {machine['cores']} cores"
+        f"The `cpu` preset of each, about 100 s of learning on two quiet cores ({machine['processor']}, {machine['cores']} cores"
         f"{', ' + dates[0] + ' to ' + dates[-1] if dates else ''}), Halescan {halescan.__version__}. Intervals: 95 %, "
         "bootstrap over patients and, with several seeds, over those. Dice at the threshold from healthy scans alone. "
         "Against healthy-atlas: difference of the image AUROC on the same cases, paired.\n"
