@@ -131,11 +131,12 @@ def table(known: dict[str, Any]) -> str:
     rows = list(known["rows"].values())
     machine = rows[-1]["machine"] if rows else {"processor": "", "cores": ""}
     dates = sorted({row["date"] for row in rows})
+    when = f", {dates[0]} to {dates[-1]}" if dates else ""
     parts.append(
-        f"The `cpu` preset of each, about 100 s of learning on two quiet cores ({machine['processor']}, {machine['cores']} cores"
-        f"{', ' + dates[0] + ' to ' + dates[-1] if dates else ''}), Halescan {halescan.__version__}. Intervals: 95 %, "
-        "bootstrap over patients and, with several seeds, over those. Dice at the threshold from healthy scans alone. "
-        "Against healthy-atlas: difference of the image AUROC on the same cases, paired.\n"
+        f"The `cpu` preset of each, about 100 s of learning on two quiet cores ({machine['processor']}, "
+        f"{machine['cores']} cores{when}), Halescan {halescan.__version__}. Intervals: 95 %, bootstrap over patients "
+        "and, with several seeds, over those. Dice at the threshold from healthy scans alone. Against healthy-atlas: "
+        "difference of the image AUROC on the same cases, paired.\n"
     )
     return "\n".join(parts)
 

@@ -12,7 +12,7 @@ from halescan.errors import OutputError, SettingError
 from halescan.reporting.compare_page import write_compare_page
 from halescan.reporting.json_out import write_atomically, write_json
 from halescan.training.run import Progress, say_nothing
-from halescan.workflows.compare_plan import (
+from halescan.workflows.comparison.plan import (
     Cell,
     DataSet,
     has_steps,
@@ -21,10 +21,10 @@ from halescan.workflows.compare_plan import (
     plan_sets,
     with_settings,
 )
-from halescan.workflows.compare_published import read_published
-from halescan.workflows.compare_record import Done, comparison_record, curves_of, pictures_of
-from halescan.workflows.compare_run import Outcome, forget_failure, outcome_of, run_cell
-from halescan.workflows.compare_table import markdown, terminal_lines
+from halescan.workflows.comparison.published import read_published
+from halescan.workflows.comparison.record import Done, comparison_record, curves_of, pictures_of
+from halescan.workflows.comparison.run import Outcome, forget_failure, outcome_of, run_cell
+from halescan.workflows.comparison.table import markdown, terminal_lines
 from halescan.workflows.leaks import check_data
 
 MOST_MINUTES = 240.0

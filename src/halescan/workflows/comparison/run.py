@@ -61,7 +61,7 @@ def run_cell(
     begun = time.monotonic()
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "halescan.workflows.compare_cell", str(folder)],
+            [sys.executable, "-m", "halescan.workflows.comparison.cell", str(folder)],
             stdin=subprocess.PIPE,  # closes when we end, however that comes about
             stdout=log,
             stderr=log,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from halescan.errors import TableError
-from halescan.workflows.compare_published import read_published
+from halescan.workflows.comparison.published import read_published
 
 HEAD = "set,method,metric,value,source,same_split,note\n"
 

@@ -20,9 +20,9 @@ from halescan.evaluation.ranks import holm, mean_ranks
 from halescan.evaluation.results import plain
 from halescan.evaluation.seeds import Drawn, draw, over_seeds, paired
 from halescan.reporting.words import note_sentence
-from halescan.workflows.compare_plan import BASELINE, Cell, DataSet, Method
-from halescan.workflows.compare_run import Outcome
-from halescan.workflows.compare_words import without_files
+from halescan.workflows.comparison.plan import BASELINE, Cell, DataSet, Method
+from halescan.workflows.comparison.run import Outcome
+from halescan.workflows.comparison.words import without_files
 from halescan.workflows.model import packages
 
 SCHEMA = "halescan.comparison/1"

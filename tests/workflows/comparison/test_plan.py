@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from halescan.errors import SettingError, TableError
-from halescan.workflows.compare_plan import BASELINE, DataSet, plan_cells, plan_methods, plan_sets, with_settings
+from halescan.workflows.comparison.plan import BASELINE, DataSet, plan_cells, plan_methods, plan_sets, with_settings
 
 
 def picture(path: Path, seed: int) -> None:

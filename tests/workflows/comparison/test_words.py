@@ -2,7 +2,7 @@
 
 import pytest
 
-from halescan.workflows.compare_words import without_files
+from halescan.workflows.comparison.words import without_files
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from halescan.workflows.compare_run import forget_failure, outcome_of, run_cell
+from halescan.workflows.comparison.run import forget_failure, outcome_of, run_cell
 
 
 def test_a_job_that_breaks_leaves_a_sentence(tmp_path: Path) -> None:

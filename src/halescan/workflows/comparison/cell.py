@@ -1,6 +1,6 @@
 """Cell: one training and one evaluation in a process of its own, so that its memory is its own and so is its crash.
 
-`python -m halescan.workflows.compare_cell FOLDER` does what `FOLDER/request.json` asks and leaves `result.json` or
+`python -m halescan.workflows.comparison.cell FOLDER` does what `FOLDER/request.json` asks and leaves `result.json` or
 `failure.json`. It ends when whoever started it does.
 """
 
@@ -76,7 +76,7 @@ def judge(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         jobs=request["jobs"],
         listen=listen,
     )
-    from halescan.workflows.compare_pictures import ms_an_image, save_pictures
+    from halescan.workflows.comparison.pictures import ms_an_image, save_pictures
 
     record = {
         "fit_s": fit_s,
@@ -119,7 +119,7 @@ def judge(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def pilot(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     """How many steps fit into the asked seconds on this machine: a short training of the same method, measured."""
-    from halescan.workflows.compare_budget import settings_within
+    from halescan.workflows.comparison.budget import settings_within
 
     return settings_within(request, folder, profile=_profile_file(request, folder), listen=_Note(folder))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from halescan.errors import TrainingError
-from halescan.workflows.compare_budget import Stage, fitted_settings, round_steps, trial_settings
+from halescan.workflows.comparison.budget import Stage, fitted_settings, round_steps, trial_settings
 
 GAN = {"steps": 1500, "encoder_steps": 600, "critic_steps": 5, "search_steps": 200, "latent": 64}
 

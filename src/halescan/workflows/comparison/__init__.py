@@ -1,0 +1,1 @@
+"""Comparison: the parts of `halescan compare`, a cell being one method on one set with one seed."""
