@@ -82,6 +82,7 @@ def compared(sets: list[str], names: list[str], given: argparse.Namespace) -> An
         detectors=[f"{name}:{given.seeds or SEEDS.get(name, 1)}" for name in names],
         weights=WEIGHTS,
         out=WORK,
+        keep_models=True,  # the figures of the methods are drawn with them
         retry=given.again,
         command="python benchmarks/compare.py",
         listen=say,
