@@ -348,6 +348,18 @@ def test_a_second_run_skips_what_is_done_and_replaces_nothing_unasked(say: Say, 
     assert examine(say, atlas, mixed, "--lang", "fr", "--overwrite").code == 0
 
 
+def test_a_bad_scan_in_training_or_in_a_check_ends_with_exit_code_1(
+    say: Say, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    for path in sorted(phantoms.healthy.iterdir())[:4]:
+        (tmp_path / "set").mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / "set")
+    (tmp_path / "set" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for words in (("train", "set", *QUICK, "--out", "m"), ("leaks", "set")):
+        said = say(*words)
+        assert (said.code, "broken.png" in said.out) == (1, True), words
+
+
 def test_models_and_evaluations_are_not_replaced_unasked(
     say: Say, atlas: Path, phantoms: PhantomFolders, test_set: Path
 ) -> None:
@@ -371,9 +383,10 @@ def test_scores_from_elsewhere_need_no_model(say: Say, atlas: Path, test_set: Pa
 
 
 def test_a_statistic_as_good_as_the_scores_is_said_on_the_error_stream(say: Say, test_set: Path) -> None:
-    sizes = [f"{path.parent.name}/{path.name},1" for path in sorted(test_set.glob("*/*.dcm"))]
-    Path("same.csv").write_text("file,score\n" + "\n".join(sizes) + "\n")
-    said = say("evaluate", test_set, "--scores", "same.csv", "--out", "e")
+    paths = sorted(test_set.glob("*/*.dcm"))
+    poor = [f"{path.parent.name}/{path.name},{number % 2}" for number, path in enumerate(paths)]
+    Path("poor.csv").write_text("file,score\n" + "\n".join(poor) + "\n")
+    said = say("evaluate", test_set, "--scores", "poor.csv", "--out", "e")
     assert said.code == 0
     assert "warning: " in said.err
     assert "alone reaches an AUROC" in said.err
@@ -459,15 +472,23 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert "No space left" in say("train", phantoms.healthy, *QUICK, "--out", small_disk / "m").sentence
     assert not (small_disk / "m").exists()
     subprocess.run(["dd", "if=/dev/zero", f"of={small_disk / 'rest'}", "bs=1k"], capture_output=True, check=False)
-    assert "No space left" in say("recalibrate", atlas, test_set / "healthy", "--out", small_disk / "m").sentence
+    assert (
+        "No space left"
+        in say("recalibrate", atlas, test_set / "healthy", "--split", "test", "--out", small_disk / "m").sentence
+    )
     assert say("evaluate", atlas, test_set, "--out", small_disk / "e").code == 2
     assert say("demo", "--out", small_disk / "d").code == 2
 
 
 def test_a_read_only_disk_is_named_before_the_work_where_it_can_be(
-    say: Say, atlas: Path, mixed: Path, phantoms: PhantomFolders, small_disk: Path
+    say: Say, atlas: Path, mixed: Path, phantoms: PhantomFolders, test_set: Path, small_disk: Path
 ) -> None:
+    (small_disk / "old").mkdir()
+    (small_disk / "old" / "metrics.json").touch()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    said = say("evaluate", atlas, test_set, "--out", small_disk / "old", "--overwrite")
+    assert (said.code, "measuring" in said.err) == (2, False)
+    assert "choose another --out" in said.sentence
     for words in (
         ("examine", atlas, mixed, "--out", small_disk),
         ("examine", atlas, mixed, "--out", small_disk / "o"),

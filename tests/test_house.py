@@ -20,11 +20,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "networks": {"errors"},
     "training": {"errors", "types"},
     "detectors": {"errors", "types", "networks", "training", "synthesis"},
+    "classifiers": {"errors", "types", "networks", "training"},
     "scoring": {"errors", "types", "data"},
     "evaluation": {"errors", "types"},
     "reporting": {"errors", "types"},
     "workflows": {
-        *("errors", "types", "io", "synthesis", "data", "training", "detectors"),
+        *("errors", "types", "io", "synthesis", "data", "training", "detectors", "classifiers"),
         *("scoring", "evaluation", "reporting"),
     },
     "cli": {"errors", "types", "workflows"},

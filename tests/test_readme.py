@@ -58,7 +58,7 @@ def test_the_commands_of_the_readme_do_the_same(xrays: Path) -> None:
     assert (xrays / "evaluation" / "metrics.json").is_file()
 
 
-def test_the_founders_figures_have_their_place() -> None:
+def test_the_figures_have_their_place() -> None:
     assert README.count("## Figures\n") == 1
     assert README.index("<!-- figures -->") < README.index("<!-- /figures -->")
 

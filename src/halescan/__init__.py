@@ -12,6 +12,7 @@ _SHELF = {
     "evaluate": "halescan.workflows.evaluate",
     "compare": "halescan.workflows.compare",
     "leaks": "halescan.workflows.leaks",
+    "patients": "halescan.workflows.patients",
     "recalibrate": "halescan.workflows.recalibrate",
 }
 __all__ = ["__version__", *_SHELF]

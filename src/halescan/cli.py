@@ -69,6 +69,9 @@ FalseAlarms = Annotated[
     float,
     typer.Option(callback=_a_rate, help="Share of healthy cases that may be called above the threshold, e.g. 0.05."),
 ]
+UmPerPx = Annotated[
+    float | None, typer.Option(help="µm per pixel of whole slides whose files do not say it, e.g. 0.25 for 40 x.")
+]
 Split = Annotated[str | None, typer.Option(help="Take only this split of the table, e.g. train.")]
 Layout = Annotated[
     str | None, typer.Option(help="How the data set is laid out, as brats:contrast=t1; default: recognised.")
@@ -76,9 +79,8 @@ Layout = Annotated[
 
 
 BadCall: Any = typer.BadParameter.__base__  # UsageError: of click, or of the copy of click inside newer typers
-STOPPED = (
-    "stopped; nothing is left half written. Run the same command again; train goes on where it stopped with --resume"
-)
+STOPPED = "stopped; nothing is left half written. Run the same command again"
+STOPS = (130, 128 + signal.SIGTERM)  # Ctrl-C, and the word of a scheduler
 
 
 def main() -> None:
@@ -95,6 +97,8 @@ def main() -> None:
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except SystemExit as end:
+        code = end.code
     except BrokenPipeError:
         _hush()  # whoever read our lines has gone: `halescan detectors | head`
         code = 1
@@ -102,8 +106,9 @@ def main() -> None:
         code = _fail(*_usage(error))
     except Exception as error:
         code = _fail(*_explain(error))
-    if code == 130:
-        _fail(STOPPED, 130)
+    if code in STOPS:
+        resumes = sys.argv[1:2] == ["train"]
+        _fail(STOPPED + (" with --resume, and it goes on where it stopped" if resumes else ""), int(code))
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -144,6 +149,10 @@ def train(
     table: Table = None,
     split: Split = None,
     layout: Layout = None,
+    abnormal: Annotated[
+        Path | None, typer.Option(help="Scans called abnormal, for supervised detectors; default: the table's labels.")
+    ] = None,
+    um_per_px: UmPerPx = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     overwrite: Overwrite = False,
@@ -169,6 +178,8 @@ def train(
             profile_settings=changes["profile"],
             table=table,
             split=split,
+            abnormal=abnormal,
+            um_per_px=um_per_px,
             seed=seed,
             resume=resume,
             overwrite=overwrite,
@@ -178,6 +189,8 @@ def train(
             listen=listen,
         )
     _say(model.summary(), model.lines(), as_json)
+    if model.problems:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -195,6 +208,10 @@ def examine(
     identity: Annotated[
         bool, typer.Option("--identity", help="Join case names with files in an owner-only identity.csv at home.")
     ] = False,
+    um_per_px: UmPerPx = None,
+    tile_um_per_px: Annotated[
+        float | None, typer.Option(help="µm per pixel at which to look at slides, for a model of images without scale.")
+    ] = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     jobs: Jobs = None,
@@ -216,6 +233,8 @@ def examine(
             table=table,
             split=split,
             identity=identity,
+            um_per_px=um_per_px,
+            tile_um_per_px=tile_um_per_px,
             overwrite=overwrite,
             device=device,
             jobs=jobs,
@@ -392,6 +411,87 @@ def leaks(
             listen=listen,
         )
     _say(found.summary(), found.lines(), as_json)
+    if found.record["problems"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def patients(
+    data: Annotated[Path, typer.Argument(help="H. pylori folders, another layout, or a table with patient ids.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html, a page a patient, and the tables.")],
+    profile: Annotated[str | None, typer.Option(help="Name or TOML file; default for H. pylori: histology.")] = None,
+    detector: Annotated[str | None, typer.Option(help="Name (halescan detectors); default: the profile's.")] = None,
+    classifier: Annotated[
+        str, typer.Option(help="frozen-head, fine-tuned, small-cnn, firefly-svm or none.")
+    ] = "frozen-head",
+    pooling: Annotated[
+        str, typer.Option(help="From patches to a patient: share, max, top, mean, noisy-or or attention-mil.")
+    ] = "share",
+    top_share: Annotated[float, typer.Option(help="Share of the patches that --pooling top takes.")] = 0.1,
+    folds: Annotated[int, typer.Option(min=3, max=50, help="Folds of patients.")] = 5,
+    diagnoses: Annotated[
+        Path | None, typer.Option(help="Table with patient and diagnosis, where DATA does not say.")
+    ] = None,
+    false_alarms: FalseAlarms = 0.05,
+    shown: Annotated[int, typer.Option(min=0, max=200, help="Patches shown on a patient's page.")] = 12,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="As detector.steps=500, classifier.folds=3, profile.pooling=max; may be repeated."),
+    ] = None,
+    size: Annotated[str, typer.Option(help="Preset of detector and classifier: cpu or paper.")] = "cpu",
+    table: Table = None,
+    layout: Layout = None,
+    identity: Annotated[
+        bool, typer.Option("--identity", help="Join case names with patients in an owner-only identity.csv at home.")
+    ] = False,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    weights: Weights = None,
+    device: Device = "auto",
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+    log_file: LogFile = None,
+) -> None:
+    """From patches or slices to patients: train, cross-validate by patient, decide, report; goes on where it was."""
+    from halescan.workflows.patients import patients as run
+
+    _log_to(log_file)
+    changes = _settings_by_name(set_)
+    strange = sorted(set(changes) - {"detector", "classifier", "attention-mil", "profile"})
+    if strange:
+        raise SettingError(f"--set {strange[0]}...: expected detector.NAME=, classifier.NAME= or profile.NAME=VALUE")
+    with _listening(quiet=as_json, one_bar=True) as listen:
+        done = run(
+            data,
+            out=out,
+            profile=profile,
+            detector=detector,
+            classifier=classifier,
+            size=size,
+            detector_settings=changes.get("detector"),
+            classifier_settings=changes.get("classifier"),
+            mil_settings=changes.get("attention-mil"),
+            profile_settings=changes.get("profile"),
+            pooling=pooling,  # type: ignore[arg-type]  # checked there
+            top_share=top_share,
+            folds=folds,
+            false_alarms=false_alarms,
+            diagnoses=diagnoses,
+            table=table,
+            layout=layout,
+            shown=shown,
+            identity=identity,
+            seed=seed,
+            overwrite=overwrite,
+            weights=weights,
+            device=device,
+            jobs=jobs,
+            command=_as_called(sys.argv[1:]),
+            listen=listen,
+        )
+    _say(done.summary(), done.lines(), as_json)
+    if done.problems:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -402,6 +502,7 @@ def recalibrate(
     table: Table = None,
     split: Split = None,
     layout: Layout = None,
+    um_per_px: UmPerPx = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     jobs: Jobs = None,
@@ -419,12 +520,15 @@ def recalibrate(
             out=out,
             table=table,
             split=split,
+            um_per_px=um_per_px,
             overwrite=overwrite,
             device=device,
             jobs=jobs,
             listen=listen,
         )
     _say(new.summary(), new.lines(), as_json)
+    if new.problems:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -18,6 +18,10 @@ HalescanError
 A message says what was found, what was expected and the way out. It may name a file, never a patient.
 """
 
+import errno
+
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
 
 class HalescanError(Exception):
     """Catch this to catch everything below."""
@@ -34,10 +38,11 @@ class AmbiguousScan(ScanError):
 class BlankScan(ScanError):
     """Every pixel has the same value: a failed exposure or export, or a mask in which nothing is drawn.
 
-    `value` is that of a grey image.
+    `value` is that of a grey image, `shape` that of its pixels.
     """
 
     value: float | None = None
+    shape: tuple[int, ...] | None = None
 
 
 class TableError(HalescanError, ValueError):
@@ -78,3 +83,9 @@ class OutputError(HalescanError, OSError):
 
 class MissingExtra(HalescanError, ImportError):
     """An optional package is needed and absent; names the extra to install."""
+
+
+def way_out(error: BaseException) -> str:
+    """What to do where a result cannot be written: a closed folder wants another one, a full disk wants room."""
+    closed = getattr(error, "errno", None) in _CLOSED
+    return "choose a folder that may be written to" if closed else "choose a folder with room"

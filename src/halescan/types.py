@@ -13,6 +13,7 @@ import numpy as np
 from halescan.errors import ShapeError
 
 Label = Literal["healthy", "abnormal"]
+_ROUNDS = 8  # times the rarer of two kinds comes round at least
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,85 @@ class Stack:
             yield self.take(range(start, min(start + self.batch_size, len(self))))
 
 
+class SomeImages:
+    """Some images of another cohort, in an order of their own.
+
+    Args:
+        whole: That cohort.
+        indices: `(n,)` places in it.
+    """
+
+    def __init__(self, whole: Images, indices: Sequence[int] | np.ndarray, *, batch_size: int = 32) -> None:
+        self.whole, self.indices, self.batch_size = whole, np.asarray(indices, np.intp), batch_size
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Batch:
+        """The images at these places, in this order."""
+        return self.whole.take(self.indices[np.asarray(indices, np.intp)].tolist())
+
+    def __iter__(self) -> Iterator[Batch]:
+        """All images in order, batch by batch."""
+        for start in range(0, len(self), self.batch_size):
+            yield self.take(range(start, min(start + self.batch_size, len(self))))
+
+    def subset(self, indices: Sequence[int] | np.ndarray) -> "SomeImages":
+        """Some of these images, in this order."""
+        return SomeImages(self.whole, self.indices[np.asarray(indices, np.intp)], batch_size=self.batch_size)
+
+
+class Labelled:
+    """Images of which readers called some healthy and the others abnormal, for the methods that learn from both.
+
+    Args:
+        whole: All of them.
+        abnormal: `(n,)` bool.
+    """
+
+    def __init__(self, whole: Images, abnormal: np.ndarray) -> None:
+        self.whole, self.abnormal = whole, np.asarray(abnormal, bool)
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def take(self, indices: Sequence[int]) -> Batch:
+        """The images at these places, in this order."""
+        return self.whole.take(indices)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.whole)
+
+    def pairs(self) -> "Pairs":
+        """Healthy and abnormal images in equal numbers, however many there are of each."""
+        return Pairs(self.whole, np.flatnonzero(~self.abnormal), np.flatnonzero(self.abnormal))
+
+
+class Pairs:
+    """A healthy image and an abnormal one at every place; the rarer kind comes round more often.
+
+    A batch holds the healthy ones first, then as many abnormal ones: what is what follows from the place in it. There
+    are so many places that no image of a kind comes round more than an eighth more often than another of its kind.
+    """
+
+    def __init__(self, whole: Images, healthy: np.ndarray, abnormal: np.ndarray) -> None:
+        self.whole, self.healthy, self.abnormal = whole, healthy, abnormal
+
+    def __len__(self) -> int:
+        rarer, commoner = sorted((len(self.healthy), len(self.abnormal)))
+        return commoner * -(-_ROUNDS * rarer // commoner)
+
+    def take(self, indices: Sequence[int]) -> Batch:
+        """`2 k` images for `k` places."""
+        where = np.asarray(indices, np.intp)
+        kinds = (kind[where % len(kind)] for kind in (self.healthy, self.abnormal))
+        return self.whole.take(np.concatenate(list(kinds)).tolist())
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, len(self), 16):
+            yield self.take(range(start, min(start + 16, len(self))))
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """A detector's answer for n images. Larger is stranger, always.
@@ -239,6 +319,66 @@ class Verdict:
 
 
 @dataclass(frozen=True, eq=False)
+class TileView:
+    """A part of a slide at a magnification that shows its cells.
+
+    Args:
+        box_px: `((top, bottom), (left, right))`, half-open, in pixels of level 0.
+        pixels: `(h, w, 3)` uint8.
+        score: Strangeness of the tile; None where the part is a region of findings and no tile.
+    """
+
+    box_px: tuple[tuple[float, float], tuple[float, float]]
+    pixels: np.ndarray
+    score: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SlideView:
+    """The whole slide behind a scan that is its overview: how to get from one to the other, and what was looked at.
+
+    Args:
+        shape_px: Rows and columns of level 0, the finest.
+        um_per_px: µm per pixel of level 0, `(y, x)`; `given` says that a person named it.
+        factor: Pixels of level 0 along a pixel of the overview, `(y, x)`.
+        tile_px: Rows and columns of a tile, at `tile_um_per_px`; `assumed` says that the model does not know its scale.
+        tiles: Tiles examined.
+        strangest: The tiles with the highest scores, strangest first.
+        close_ups: For findings by their number, what lies there.
+    """
+
+    shape_px: tuple[int, int]
+    um_per_px: tuple[float, float]
+    given: bool
+    factor: tuple[float, float]
+    tile_px: tuple[int, int]
+    tile_um_per_px: tuple[float, float]
+    assumed: bool
+    tiles: int
+    tissue_mm2: float
+    strangest: tuple[TileView, ...] = ()
+    close_ups: Mapping[int, TileView] = field(default_factory=dict)
+
+    def pixel(self, index: Sequence[float]) -> tuple[int, int]:
+        """The pixel of level 0, `(y, x)`, in the middle of a pixel of the overview."""
+        row, column = (int((place + 0.5) * step) for place, step in zip(index, self.factor, strict=True))
+        return min(row, self.shape_px[0] - 1), min(column, self.shape_px[1] - 1)
+
+    def bounds(self, box: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Half-open bounds on the overview as bounds in pixels of level 0, cut at the slide's edge."""
+        rows, columns = (
+            (round(start * step), min(side, round(stop * step)))
+            for (start, stop), step, side in zip(box, self.factor, self.shape_px, strict=True)
+        )
+        return rows, columns
+
+    def millimetres(self, pixel: Sequence[float]) -> tuple[float, float]:
+        """A place in pixels of level 0, `(y, x)`, in mm from the slide's top left corner."""
+        row, column = (place * step / 1000 for place, step in zip(pixel, self.um_per_px, strict=True))
+        return row, column
+
+
+@dataclass(frozen=True, eq=False)
 class ScanResult:
     """One scan of a case with all that was found on it, on the scan's own voxels.
 
@@ -255,6 +395,7 @@ class ScanResult:
         neighbours: Thumbnails `(h, w)` or `(h, w, 3)` uint8 of the nearest remembered healthy examples.
         slice_scores: `(z,)` for a volume read slice by slice.
         key_slice: The slice a reader should see first; None in 2-D.
+        slide: The whole slide of which `scan` is the overview; None for all other scans.
     """
 
     scan: Scan
@@ -269,6 +410,7 @@ class ScanResult:
     neighbours: tuple[np.ndarray, ...] = ()
     slice_scores: np.ndarray | None = None
     key_slice: int | None = None
+    slide: SlideView | None = None
 
 
 @dataclass(frozen=True)

@@ -198,3 +198,37 @@ def test_the_real_ct_series_is_cropped_to_the_body_and_its_lungs_are_found() -> 
     assert seen[-60:].mean() < 0.1  # the table below the patient is cut off
     lung = scan.pixels[middle.slice_index][middle.grid.back_mask(middle.mask)]
     assert np.median(lung) < -500
+
+
+def other_scanner(seed: int = 0) -> Scan:
+    """The stained scene as another scanner shows it: its dyes thinner and redder; glass stays glass."""
+    light = stained(seed=seed).astype(np.float64) / 255
+    return Scan(np.round(255 * light ** np.array([1.1, 0.8, 0.7])).astype(np.uint8), 2)
+
+
+@pytest.mark.parametrize("way", ["macenko", "macenko-marker", "reinhard"])
+def test_a_profile_brings_two_scanners_to_one_look_and_leaves_mask_and_facts_alone(way: str) -> None:
+    before, after = ({"stain": kind, "mask": "tissue"} for kind in ("as-is", way))
+    apart = [only(Scan(stained(), 2), "histology", **changes) for changes in (before, after)]
+    others = [only(other_scanner(), "histology", **changes) for changes in (before, after)]
+    was, now = (np.abs(one.image - other.image).mean() for one, other in zip(apart, others, strict=True))
+    assert now < 0.7 * was
+    assert (apart[1].mask == apart[0].mask).all()
+    assert apart[1].facts == apart[0].facts
+    assert keys(apart[1]) == []
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_the_stain_of_every_type_of_picture_is_brought_alike(kind: type) -> None:
+    eight = only(Scan(stained(), 2), "histology", stain="macenko").image
+    pixels = stained().astype(kind) * (257 if kind is np.uint16 else 1)
+    pixels[0, 0], pixels[0, 1] = 0, 257 * 255 if kind is np.uint16 else 255  # floats are read between their ends
+    assert np.abs(only(Scan(pixels, 2), "histology", stain="macenko").image - eight).mean() < 0.01
+
+
+def test_a_picture_without_stain_keeps_its_colours_with_a_note() -> None:
+    pale = np.full((64, 64, 3), 250, np.uint8) - np.random.default_rng(0).integers(0, 5, (64, 64, 3), dtype=np.uint8)
+    image = only(Scan(pale, 2), "histology", stain="macenko")
+    assert keys(image) == ["stain-not-found"]
+    assert (image.image == only(Scan(pale, 2), "histology").image).all()
+    assert keys(only(Scan(pale[..., 0], 2), "histology", stain="macenko")) == ["grey-to-colour"]

@@ -63,6 +63,10 @@ def test_a_file_may_stand_alone(tmp_path: Path) -> None:
         ({"slice_pooling": ["top", 0]}, "a share in"),
         ({"spacing_mm": [1.0]}, "spacing_mm must be 2 numbers"),
         ({"mask": "tissue"}, "needs channels 3"),
+        ({"stain": "macenko"}, 'stain "macenko" needs channels 3'),
+        ({"stain_like": [1.0] * 6}, "stain_like needs a stain"),
+        ({"channels": 3, "stain": "reinhard", "stain_like": [1.0] * 5}, "a Reinhard look is 6 numbers"),
+        ({"channels": 3, "stain": "vahadane"}, "stain must be 'as-is', 'macenko', 'macenko-marker' or 'reinhard'"),
         ({"top_share": 0}, "top_share"),
     ],
 )

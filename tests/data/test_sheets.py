@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from halescan.data.sheets import ABNORMAL, HEALTHY, check_present, manifests_near, read_table
+from halescan.data.sheets import (
+    ABNORMAL,
+    HEALTHY,
+    check_present,
+    manifests_near,
+    numbered_lines_of,
+    read_table,
+    separator_of,
+)
 from halescan.errors import TableError
 
 LINES = [
@@ -106,3 +114,10 @@ def test_manifests_are_looked_for_up_to_two_folders_above_nearest_first(tmp_path
 def test_a_list_of_checksums_is_no_manifest(tmp_path: Path) -> None:
     (tmp_path / "manifest.tsv").write_text("d639  a.png\n2651  b.png\n")
     assert list(manifests_near(tmp_path)) == []
+
+
+@pytest.mark.parametrize(("kind", "separator"), [("tsv", "\t"), ("csv", ","), ("xlsx", None)])
+def test_lines_keep_their_number_in_the_file_past_empty_ones(tmp_path: Path, kind: str, separator: str | None) -> None:
+    path = write(tmp_path, kind, [*LINES, ["c.png", "p3", "0", "test", "", ""]])
+    assert [number for number, _ in numbered_lines_of(path)] == [2, 3, 5]
+    assert separator_of(path) == separator

@@ -10,6 +10,14 @@ def healthy(count: int, *, grid: tuple[int, ...], channels: int = 1, seed: int =
     return np.stack([np.repeat(image[None], channels, axis=0) for image in images]).astype(np.float32)
 
 
+def contrasts(count: int, *, grid: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """`(count, 3, *grid)`: the same bodies as three machines would show them, each with noise of its own."""
+    one = healthy(count, grid=grid, seed=seed)
+    random = np.random.default_rng(seed + 1)
+    shown = np.concatenate([one, 0.9 - one, np.sqrt(one)], axis=1) * (one > 0)
+    return (shown + 0.01 * random.standard_normal(shown.shape) * (one > 0)).astype(np.float32)
+
+
 def centre(grid: tuple[int, ...]) -> tuple[int, ...]:
     """A place inside every body, between the chambers and the rim."""
     return (*(side // 2 for side in grid[:-1]), grid[-1] // 2)

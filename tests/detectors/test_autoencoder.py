@@ -55,6 +55,22 @@ def test_a_perfect_reconstruction_leaves_an_empty_map(kind: str) -> None:
     assert np.abs(strange).max() < 1e-6
 
 
+@pytest.mark.parametrize("kind", ["red", "dab"])
+def test_a_red_speck_is_seen_by_the_residuals_of_colour_and_a_blue_one_is_not(kind: str) -> None:
+    blue = np.repeat(healthy(16, grid=(16, 16)), 3, axis=1) * np.array([0.5, 0.6, 0.9], np.float32)[:, None, None]
+    detector = Autoencoder(**SMALL | {"residual": kind}).fit(blue, run=RUN)
+    red, dark = blue[:4].copy(), blue[:4].copy()
+    red[:, :, 6:9, 6:9] = np.array([0.6, 0.25, 0.15], np.float32)[:, None, None]
+    dark[:, :, 6:9, 6:9] *= np.array([0.5, 0.5, 0.9], np.float32)[:, None, None]
+    tops = [detector.score(images).map[:, 6:9, 6:9].mean((1, 2)) for images in (blue[:4], dark, red)]  # type: ignore[index]
+    assert (tops[2] > 5 * np.maximum(tops[0], tops[1]) + 0.05).all()
+
+
+def test_a_residual_of_colours_refuses_grey_images() -> None:
+    with pytest.raises(SettingError, match="needs 3 channels, got 1"):
+        fitted(residual="red")
+
+
 class _Copies(torch.nn.Module):
     """A perfect reconstructor with another's features."""
 

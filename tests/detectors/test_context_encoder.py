@@ -1,4 +1,4 @@
-"""The context encoder: METHODS §5.11's checks, with and without a critic."""
+"""The context encoder: what must hold of it, with and without a critic."""
 
 from typing import Any
 

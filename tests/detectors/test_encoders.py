@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from halescan.detectors.encoders import choose_backbone, stand_in_levels, train_encoder
+from halescan.detectors.encoders import choose_backbone, train_encoder
+from halescan.networks.own_encoder import stand_in_levels
 from halescan.training.run import Run
 from halescan.types import Stack
 from tests.detectors.bodies import healthy

@@ -1,4 +1,4 @@
-"""The masked autoencoder: METHODS §3's numbered checks, both modules, both ways of putting draws together."""
+"""The masked autoencoder: what must hold of it, both modules, both ways of putting draws together."""
 
 from pathlib import Path
 from typing import Any

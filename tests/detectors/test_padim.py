@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from halescan.detectors.features import BASIS_IMAGES
 from halescan.detectors.padim import PaDiM
 from halescan.errors import SettingError, TrainingError
 from halescan.training.run import Run
@@ -72,3 +73,14 @@ def test_settings_out_of_range_are_refused() -> None:
     for wrong in ({"shrinkage": "some"}, {"epsilon": 0.0}, {"aggregate": 2}):
         with pytest.raises(SettingError):
             PaDiM(**wrong)
+
+
+def test_with_a_backbone_at_hand_another_seed_changes_nothing_up_to_the_images_of_the_basis() -> None:
+    runs = [Run(seed=seed, device="cpu", weights=tiny_weights()) for seed in (1, 2)]
+    detector = PaDiM(**TINY)
+    assert detector.same_in_every_seed(24, detector.check_run(runs[0]))
+    assert not detector.same_in_every_seed(BASIS_IMAGES + 1, detector.check_run(runs[0]))
+    assert not detector.same_in_every_seed(24, "own")
+    images = healthy(24, grid=GRID)
+    maps = [PaDiM(**TINY).fit(images, run=run).score(images[:2]).map for run in runs]
+    np.testing.assert_array_equal(*maps)

@@ -1,4 +1,4 @@
-"""Region in-painting: METHODS §5.5's checks, its critics, its superpixels."""
+"""Region in-painting: what must hold of it, its critics, its superpixels."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""RIAD: METHODS §5.7's checks, and every variant."""
+"""RIAD: what must hold of it, and every variant."""
 
 from typing import Any
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from halescan.evaluation.leaks import held_out_odds, shortcut_warnings, statistic_figures, together
+from halescan.evaluation.leaks import held_out_odds, shortcut_sentence, shortcut_warnings, statistic_figures, together
 
 
 def cases(count: int = 200, seed: int = 0) -> tuple[np.ndarray, np.random.Generator]:
@@ -113,3 +113,18 @@ def test_flipping_the_labels_turns_the_direction_and_keeps_the_figure() -> None:
     one, other = statistic_figures(truth, {"x": values})["x"], statistic_figures(~truth, {"x": values})["x"]
     assert one["auroc_either_direction"]["value"] == pytest.approx(other["auroc_either_direction"]["value"])
     assert {one["direction"], other["direction"]} == {"larger", "smaller"}
+
+
+def test_a_statistic_that_may_itself_be_chance_is_not_named() -> None:
+    chance, sure = {"value": 0.62, "low": 0.45, "high": 0.78}, {"value": 0.62, "low": 0.53, "high": 0.70}
+    found = shortcut_warnings(0.6, {"pixels": {"auroc_either_direction": chance}, "contrast": sure})
+    assert [one.name for one in found] == ["contrast"]
+
+
+def test_many_statistics_near_the_model_are_told_in_one_sentence() -> None:
+    one = shortcut_warnings(0.7, {"contrast": 0.75})
+    assert shortcut_sentence(one) == one[0].sentence
+    several = shortcut_sentence(shortcut_warnings(0.7, {"contrast": 0.75, "file-size": 0.9, "sharpness": 0.1}))
+    assert several.count("on these data") == 1
+    assert "(file-size 0.90, sharpness 0.90, contrast 0.75)" in several
+    assert shortcut_sentence(()) == ""

@@ -11,6 +11,7 @@ from halescan.evaluation.metrics import (
     aggregate_patients,
     count_cases,
     image_metrics,
+    of_so_many_patients,
     operating_point,
     sensitivity_at,
     wilson,
@@ -217,3 +218,15 @@ def test_a_sensitivity_keeps_under_monotone_changes_and_another_order() -> None:
     turned = sensitivity_at(labels[::-1], scores[::-1], **FEW)
     assert turned["0.90"]["value"] == first["0.90"]["value"]
     assert first["0.95"]["low"] <= first["0.95"]["value"] <= first["0.90"]["value"]
+
+
+@pytest.mark.parametrize(("healthy", "abnormal"), [(9, 40), (40, 2)])
+def test_a_figure_of_fewer_than_ten_patients_of_a_class_has_no_interval_and_counts_them(
+    healthy: int, abnormal: int
+) -> None:
+    labels, scores = _cases()
+    known = image_metrics(labels, scores, **FEW)
+    found = of_so_many_patients(known, healthy=healthy, abnormal=abnormal)["auroc"]
+    assert (found["value"], found["low"], found["high"]) == (known["auroc"]["value"], None, None)
+    assert found["why"].startswith(f"{healthy} healthy and {abnormal} abnormal patients")
+    assert of_so_many_patients(known, healthy=10, abnormal=10) == known

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from halescan.errors import SettingError
-from halescan.evaluation.ranks import critical_difference, holm, mean_ranks
+from halescan.evaluation.ranks import critical_difference, holm, joined, mean_ranks
 
 
 def test_mean_ranks_and_friedman_are_those_worked_by_hand() -> None:
@@ -40,3 +40,13 @@ def test_methods_that_are_equal_everywhere_are_not_told_apart() -> None:
 def test_a_missing_figure_is_refused() -> None:
     with pytest.raises(SettingError, match="every method on every set"):
         mean_ranks(np.array([[0.9, np.nan]]))
+
+
+def test_methods_within_the_critical_difference_are_joined_by_bars_and_a_bar_within_another_is_left_out() -> None:
+    assert joined((1.2, 4.0, 2.0, 2.9), 1.0) == ((0, 2), (2, 3))
+    assert joined((1.0, 2.0, 3.0), 5.0) == ((0, 1, 2),)
+    assert joined((1.0, 3.0, 5.0), 1.0) == ()
+
+
+def test_without_a_critical_difference_nothing_is_joined() -> None:
+    assert joined((1.0, 1.0), None) == ()

@@ -20,7 +20,7 @@ def _record(labels: np.ndarray, **more) -> dict:
     return metrics_record(
         image=image_metrics(labels, scores, draws=100),
         pixel=pixel_metrics(pairs, threshold=0.5, draws=100),
-        patient=image_metrics(labels, scores, draws=100),
+        patient={**image_metrics(labels, scores, draws=100), "n": {"healthy": 12, "abnormal": 11}},
         operating_point=operating_point(labels, scores > 0.5, draws=100),
         baselines=baseline_metrics(labels, {"contrast": scores}, values={"contrast": scores}, draws=100),
         n=count_cases(labels, groups=range(len(labels))),

@@ -6,7 +6,7 @@ import pytest
 from halescan.errors import SettingError, ShapeError
 from halescan.evaluation.metrics import image_metrics
 from halescan.evaluation.reliability import false_alarm_rate
-from halescan.evaluation.subgroups import MISSING, parse_bands, subgroup_metrics, subgroup_rows
+from halescan.evaluation.subgroups import AGAINST, MISSING, parse_bands, subgroup_metrics, subgroup_rows
 from halescan.evaluation.tables import markdown_table
 
 FEW = {"draws": 100}
@@ -92,3 +92,21 @@ def test_groups_make_a_table() -> None:
     rows = subgroup_rows(subgroup_metrics(LABELS, SCORES, SITES, **FEW))
     table = markdown_table(rows, columns={"group": "site", "healthy": "healthy", "auroc": "AUROC"})
     assert "| lyon " in table
+
+
+def test_a_column_said_of_abnormal_cases_only_holds_each_group_against_all_healthy_ones() -> None:
+    causes = [(["virus", ""][number % 2] if ill else None) for number, ill in enumerate(LABELS)]
+    found = subgroup_metrics(LABELS, SCORES, causes, decisions=SCORES > 1, **FEW)
+    assert list(found) == ["virus", MISSING]
+    chosen = ~LABELS | (np.array([cause or "" for cause in causes]) == "virus")
+    assert found["virus"]["auroc"] == image_metrics(LABELS[chosen], SCORES[chosen], **FEW)["auroc"]
+    assert found["virus"]["n"] == {"images": 100, "healthy": 80, "abnormal": 20}
+    assert {group["against"] for group in found.values()} == {AGAINST}
+    assert "false_alarms" not in found["virus"]
+
+
+def test_a_column_that_one_healthy_case_has_too_keeps_the_groups_apart() -> None:
+    sites = ["here" if ill or number == 1 else "" for number, ill in enumerate(LABELS)]
+    found = subgroup_metrics(LABELS, SCORES, sites, **FEW)
+    assert found["here"]["n"]["healthy"] == 1
+    assert "against" not in found["here"]

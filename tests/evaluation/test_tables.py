@@ -45,3 +45,12 @@ def test_no_rows_leave_the_headings() -> None:
 
 def test_baselines_become_rows() -> None:
     assert baseline_rows({"contrast": {"auroc": FIGURE}}) == [{"method": "contrast", "auroc": FIGURE}]
+
+
+def test_figures_written_as_text_end_at_one_edge_and_words_begin_at_one() -> None:
+    rows = [
+        {"p": "< 0.001", "ms": "8.2", "auroc": "0.91 (0.88–0.94)*", "seeds": "1 (any)", "why": "12 scans"},
+        {"p": None, "ms": "1,240", "auroc": "–", "seeds": 3, "why": "none"},
+    ]
+    lines = markdown_table(rows, columns={key: key for key in rows[0]}).splitlines()
+    assert [cell.endswith(":") for cell in lines[1].strip("|").split("|")] == [True, True, True, True, False]

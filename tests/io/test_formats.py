@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import halescan
 from halescan.errors import AmbiguousScan, ScanError
@@ -16,7 +17,7 @@ LOSSLESS = [name for name in WRITERS if not name.endswith(".jpg")]
 
 def test_every_format_is_tested_here():
     covered = {format_by_ending(formats(), path) for path in map(Path, WRITERS)}
-    assert covered >= set(FORMATS)
+    assert covered | {"slide"} >= set(FORMATS)  # slides are read region by region: tests/io/test_slide.py
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
@@ -186,3 +187,13 @@ def test_memory_that_runs_out_is_a_clear_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(np, "load", starve)
     with pytest.raises(ScanError, match="too large for the memory"):
         read(path)
+
+
+def test_a_picture_cut_short_is_told_in_words_and_without_the_name_of_a_class(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    Image.fromarray(np.arange(4096, dtype=np.uint8).reshape(64, 64)).save(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ScanError, match="damaged or cut short") as refused:
+        read(path)
+    assert "Error" not in str(refused.value)
+    assert str(refused.value).count("cut.jpg") == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from halescan.errors import WeightsError
 from halescan.networks.backbones import Backbone, find_backbone, get_backbone, list_backbones
@@ -171,6 +171,23 @@ def test_dinov2_tokens_become_a_grid_without_the_class_token(tmp_path: Path) -> 
             2
         ]
     torch.testing.assert_close(level[0, :, 1, 0], tokens[0, 1 + 3], atol=1e-5, rtol=1e-4)
+
+
+def test_vision_transformers_under_the_names_of_the_hub_are_understood(tmp_path: Path) -> None:
+    from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
+
+    size = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    for kind, model in (("dinov2", Dinov2Model(Dinov2Config(**size))), ("vit", ViTModel(ViTConfig(**size)))):
+        model.save_pretrained(tmp_path / kind)  # stores the names that transformers 4 gave
+        stored = load_file(tmp_path / kind / "model.safetensors")
+        assert "encoder.layer.0.attention.attention.query.weight" in stored
+        backbone = find_backbone(kind, tmp_path)
+        assert backbone is not None
+        images = torch.rand(1, 3, 28, 28)
+        with torch.inference_mode():
+            seen = model.eval()(pixel_values=backbone._prepared(images), output_hidden_states=True).hidden_states[1]
+        (level,) = backbone.levels(images, [1])
+        torch.testing.assert_close(level[0, :, 0, 1], seen[0, 1 + 1], atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halescan.networks.blocks import cut, double_conv, down, groups_of, pad_to_multiple, resize, up
+from halescan.networks.blocks import cut, double_conv, down, groups_of, pad_to_multiple, resize, two_or_more, up
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -46,3 +46,20 @@ def test_shrinking_averages() -> None:
 @pytest.mark.parametrize(("channels", "groups"), [(16, 8), (12, 4), (6, 2), (5, 1), (1, 1)])
 def test_groups_divide_the_channels(channels: int, groups: int) -> None:
     assert groups_of(channels) == groups
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 4), (3, 1), (2, 2)])
+def test_a_row_of_zeros_behind_a_single_place_changes_no_halving_convolution(sides: tuple[int, int]) -> None:
+    halve, images = torch.nn.Conv2d(3, 5, 3, 2, 1), torch.rand(2, 3, *sides)
+    torch.testing.assert_close(halve(two_or_more(images)), halve(images))
+
+
+def test_a_single_place_teaches_a_halving_convolution_the_same_in_bfloat16() -> None:
+    halve, place = torch.nn.Conv2d(16, 32, 3, 2, 1, bias=False), torch.rand(8, 16, 1, 1)
+    halve, place = (part.to(memory_format=torch.channels_last) for part in (halve, place))
+    gradients = []
+    for half in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            loss = halve(two_or_more(place)).float().square().mean()
+        gradients.append(torch.autograd.grad(loss, halve.weight)[0])
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=0.05, atol=0.02 * float(gradients[0].abs().max()))

@@ -1,5 +1,6 @@
 """An encoder of one's own: the game it learns by."""
 
+import pytest
 import torch
 
 from halescan.networks.own_encoder import OwnEncoder, SpotThePaste, paste_patches
@@ -27,6 +28,12 @@ def test_the_same_seed_pastes_the_same() -> None:
     images = torch.rand(3, 3, 32, 32, generator=generator())
     assert torch.equal(paste_patches(images, generator(4))[0], paste_patches(images, generator(4))[0])
     assert not torch.equal(paste_patches(images, generator(4))[0], paste_patches(images, generator(5))[0])
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 5])
+def test_tiny_images_are_pasted_into_too(side: int) -> None:
+    images = torch.rand(4, 1, side, 2 * side, generator=generator())
+    assert paste_patches(images, generator(1))[0].shape == images.shape
 
 
 def test_level_k_has_stride_two_to_the_k_at_any_size() -> None:

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from halescan.errors import SettingError
-from halescan.networks.residuals import PIXEL_KINDS, feature_residual, gradient_residual, precision_residual, residual
+from halescan.networks.residuals import (
+    COLOUR_KINDS,
+    PIXEL_KINDS,
+    colour_residual,
+    feature_residual,
+    gradient_residual,
+    precision_residual,
+    residual,
+)
 
 
 @pytest.mark.parametrize("kind", PIXEL_KINDS)
@@ -75,3 +83,26 @@ def test_the_gradient_of_a_sum_of_squares_is_twice_the_error() -> None:
     expected = (2 * (images - drawn)).abs().mean(1)
     assert torch.allclose(gradient_residual(loss, images), expected, atol=1e-6)
     assert torch.allclose(gradient_residual(loss, images), expected, atol=1e-6)  # the graph is kept
+
+
+def blue(red_pixels: int) -> torch.Tensor:
+    """`(1, 3, 10, 10)`, the first pixels brown-red."""
+    images = torch.tensor((0.5, 0.55, 0.8)).reshape(1, 3, 1, 1).repeat(1, 1, 10, 10)
+    images.reshape(1, 3, 100)[..., :red_pixels] = torch.tensor((0.55, 0.25, 0.15))[:, None]
+    return images
+
+
+@pytest.mark.parametrize("kind", COLOUR_KINDS)
+def test_red_that_is_lost_is_seen_where_it_was_and_red_that_is_drawn_is_not(kind: str) -> None:
+    lost = colour_residual(kind, blue(7), blue(3))
+    assert ((lost > 0.1).reshape(-1).nonzero().reshape(-1) == torch.arange(3, 7)).all()
+    assert lost.reshape(-1)[7:].max() == 0
+    assert colour_residual(kind, blue(3), blue(7)).max() == 0
+    assert colour_residual(kind, blue(7), blue(7)).max() == 0
+
+
+def test_a_residual_of_colours_needs_colours_and_a_kind() -> None:
+    with pytest.raises(SettingError, match="needs 3 channels"):
+        colour_residual("red", torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4))
+    with pytest.raises(SettingError, match="red, dab"):
+        colour_residual("green", torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4))

@@ -28,6 +28,7 @@ def made(sets: int = 1, methods: int = 2, *, seeds: int = 3, masks: bool = True)
             "rows": rows,
             "p_value": 0.004,
             "critical": 1.9 if sets > 1 else None,
+            "joined": [names[:3]] if sets > 1 and methods > 2 else [],
         },
         "published_elsewhere": [],
         "cells": [{"set": "set-0", "method": names[-1], "state": "failed", "why": "it broke"}, {"state": "done"}],
@@ -66,16 +67,7 @@ def made_curves(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
                     "roc": list(zip(grid.tolist(), (grid**power).tolist(), strict=True)),
                     "pr": list(zip(grid.tolist(), (1 - 0.5 * grid ** (1 / power)).tolist(), strict=True)),
                     "alarms": [(rate / 2, rate / 2 * (0.8 + 0.1 * place)) for rate in grid.tolist()],
-                    "distorted": [
-                        {
-                            "distortion": name,
-                            "strength": strength,
-                            "auroc": figure(0.95 - 0.02 * place - 0.03 * strength),
-                            "false_alarm": figure(0.05 + 0.1 * strength),
-                        }
-                        for name in ("noise", "brightness", "contrast", "rotation")
-                        for strength in (0.0, 1.0, 2.0)
-                    ],
+                    "froc": [(0.0, 0.1), (0.2, 0.4), (3.0, 0.7)],
                 }
     return found
 
@@ -93,7 +85,7 @@ def _set(number: int, names: list[str], seeds: int, masks: bool) -> dict[str, An
         "profile": "generic",
         "profile_detected": number == 0,
         "train": {"scans": 300, "patients": 120, "notes": []},
-        "n": {"images": 270, "healthy": 135, "abnormal": 135, "patients": 40},
+        "n": {"images": 270, "healthy": 135, "abnormal": 135, "patients": 40, "patients_with_abnormal": 30},
         "fingerprints": {"train": "a" * 64, "test": "b" * 64},
         "warnings": ["3 patients are in training and test alike"] if number == 0 else [],
         "remarks": [],
@@ -101,6 +93,8 @@ def _set(number: int, names: list[str], seeds: int, masks: bool) -> dict[str, An
         "ranking": lines,
         "published": [_published(f"set-{number}")] if number == 0 else [],
         "subgroups": None,
+        "above_chance": True,
+        "robustness": [],
         "differs_from_reference": [],
     }
 
@@ -116,6 +110,7 @@ def _line(name: str, place: int, seeds: int, masks: bool, number: int) -> dict[s
         "state": "done",
         "why": "",
         "seeds": seeds,
+        "same_in_every_seed": False,
         "rank": place + 1,
         "auroc": {**figure(value), "seeds": spread},
         "average_precision": figure(value - 0.02),
@@ -126,6 +121,16 @@ def _line(name: str, place: int, seeds: int, masks: bool, number: int) -> dict[s
         "best_dice": {**figure(0.5), "optimistic": True} if masks else None,
         "aupro": figure(0.6) if masks else None,
         "froc_score": None,
+        "lesions": _lesions() if masks else None,
+        "reliability": {
+            "cases": 135,
+            "tested": 40,
+            "unit": "patient",
+            "statistic": 0.2,
+            "p_value": 0.3,
+            "excess": 0.2,
+            "shortfall": 0.1,
+        },
         "false_alarms": {"asked": 0.05, "units": 60, "unit": "patient", "realised": figure(0.06)},
         "sensitivity": figure(0.55),
         "versus_best": versus if place else None,
@@ -137,6 +142,39 @@ def _line(name: str, place: int, seeds: int, masks: bool, number: int) -> dict[s
             "steps": None if place % 2 else 1200,
         },
     }
+
+
+def _lesions() -> dict[str, Any]:
+    rates = ("0.125", "0.25", "0.5", "1", "2", "4", "8")
+    at = {rate: {**figure(0.5), "optimistic": True, "reached": float(rate) < 4} for rate in rates}
+    return {
+        "lesions": 58,
+        "sensitivity_at": at,
+        "sensitivity": figure(0.46),
+        "false_findings_per_case": figure(0.21),
+        "sensitivity_by_peak": figure(0.39),
+    }
+
+
+def distorted(methods: list[str]) -> list[dict[str, Any]]:
+    """Rows of a set's `robustness`: JPEG, whose strength 100 is none, and rotation, whose strength 0 is none."""
+    return [
+        {
+            "method": method,
+            "title": title,
+            "unit": unit,
+            "distortion": title.lower(),
+            "strength": strength,
+            "auroc": figure(0.9 - 0.1 * place),
+            "false_alarm": figure(0.05 + 0.1 * place),
+        }
+        for method in methods
+        for title, unit, strengths in (
+            ("JPEG", "quality", (100.0, 50.0, 10.0)),
+            ("Rotation", "degrees", (0.0, 5.0, 20.0)),
+        )
+        for place, strength in enumerate(strengths)
+    ]
 
 
 def _method(name: str, sets: int) -> dict[str, Any]:

@@ -59,3 +59,28 @@ def test_every_drawing_is_well_formed_and_escapes_names() -> None:
     ElementTree.fromstring(interval_svg(0.9, 0.8, 0.95, axis=SHARE, style=style))
     ElementTree.fromstring(swatch_svg(style))
     ElementTree.fromstring(scatter_svg([Point(name, 0.2, 0.2)], x=SHARE, y=SHARE, alt=name))
+
+
+def test_methods_not_told_apart_are_joined_by_a_bar_from_the_best_to_the_worst_of_them() -> None:
+    ranks = [(name, rank, Style("#111111")) for name, rank in (("a", 1.0), ("b", 2.0), ("c", 3.0))]
+    svg = ranks_svg(ranks, critical=1.5, joined=[(1.0, 2.0), (2.0, 3.0)], alt="")
+    bars = re.findall(
+        r'<line x1="([\d.]+)" y1="([\d.]+)" x2="([\d.]+)" y2="[\d.]+" stroke="#1f2937" stroke-width="3.4"', svg
+    )
+    assert [(float(x1), float(x2)) for x1, _, x2 in bars] == [(186.0, 384.0), (376.0, 574.0)]
+    assert bars[0][1] != bars[1][1]
+    assert "3.4" not in ranks_svg(ranks, critical=None, alt="")
+
+
+def test_a_critical_difference_longer_than_the_axis_says_so_and_stays_on_the_sheet() -> None:
+    svg = ranks_svg([("a", 1.0, Style()), ("b", 2.0, Style())], critical=3.3, joined=[(1.0, 2.0)], alt="")
+    assert "critical difference 3.30, longer than the axis" in svg
+    assert max(numbers(svg, "x2")) <= 760
+
+
+def test_an_axis_with_marks_has_them_for_ticks_and_a_long_label_takes_two_lines() -> None:
+    x = Axis("standard deviation, share of the grey range", 0, 2, marks=[(0.0, "100"), (2.0, "10")])
+    svg = lines_svg([], x=x, y=SHARE, alt="", width=240)
+    assert ">100</text>" in svg
+    assert ">standard deviation,</text>" in svg
+    assert ">share of the grey range</text>" in svg

@@ -225,3 +225,9 @@ def test_realised_false_alarms_fall_inside_their_range_as_often_as_promised():
 def test_a_range_for_a_rate_that_is_not_supported_is_refused():
     with pytest.raises(SettingError, match="cannot support"):
         false_alarm_range(50, 10, 0.05)
+
+
+def test_without_healthy_units_the_reason_is_never_another_level():
+    verdict = Calibration(np.arange(3.0), guarantee="none", level="volume").verdict(1.0, 0.05, level="image")
+    assert verdict.why_withheld.key == "rate-not-supported"
+    assert verdict.why_withheld.values["units"] == 0

@@ -51,7 +51,7 @@ def test_calibration_scores_are_those_examine_would_give(model_folder: Path, tes
     from halescan.workflows.examine import examine
     from halescan.workflows.recalibrate import recalibrate
 
-    new = recalibrate(model_folder, test_set / "healthy", out=tmp_path / "new")
+    new = recalibrate(model_folder, test_set / "healthy", split="test", out=tmp_path / "new")
     done = examine(new, test_set / "healthy", out=tmp_path / "out", formats=("json",))
     scores = sorted(record["verdict"]["score"] for record in done.records)
     np.testing.assert_allclose(scores, sorted(new.healthy.calibration.scores), rtol=1e-5)

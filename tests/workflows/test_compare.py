@@ -13,11 +13,12 @@ from halescan.synthesis.cohort import PhantomFolders
 from halescan.training.run import Progress
 from halescan.workflows import compare as workflow
 from halescan.workflows.compare import Compared, compare
+from halescan.workflows.comparison.run import Outcome
 
 SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/comparison-1.schema.json"
 SMALL = {"size": [48, 48]}
 METHODS = ["healthy-atlas:2", "autoencoder:1"]
-BROKEN = {"autoencoder": {"learning_rate": 50.0}}  # refused when learning begins
+BROKEN = {"autoencoder": {"residual": "red"}}  # refused when learning begins: the images are grey
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,8 @@ def test_one_failure_stops_nothing_and_is_told_in_a_sentence(compared: Compared)
     atlas, broken = compared.record["sets"][0]["ranking"]
     assert (atlas["method"], atlas["state"], atlas["seeds"]) == ("healthy-atlas", "done", 2)
     assert (broken["state"], broken["rank"]) == ("failed", None)
-    assert "learning_rate must lie in" in broken["why"]
+    assert "needs 3 channels" in broken["why"]
+    assert any(line.endswith("; --retry tries it again") for line in compared.lines())
     assert compared.failed == 1
 
 
@@ -104,6 +106,49 @@ def test_what_is_done_is_not_done_again(compared: Compared, data: Path, monkeypa
     monkeypatch.setattr(workflow, "run_cell", never)
     again = run(data, compared.out)
     assert again.record["sets"] == compared.record["sets"]
+
+
+def test_a_failure_is_tried_again_once_something_else_is_asked(
+    compared: Compared, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def fail(folder: Path, request: dict[str, Any], **_: Any) -> Outcome:
+        tried.append(request["detector"])
+        return Outcome(None, "again")
+
+    monkeypatch.setattr(workflow, "run_cell", fail)
+    out = Path(shutil.copytree(compared.out, tmp_path / "copy"))
+    run(data, out)
+    assert tried == []
+    run(data, out, cell_minutes=99.0)
+    assert tried == ["autoencoder"]
+
+
+def test_a_set_on_which_nothing_came_through_still_says_what_it_is_tested_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow, "run_cell", lambda *_, **__: Outcome(None, "no memory"))
+    done = run(data, tmp_path / "out", pictures=False)
+    assert {kind: done.record["sets"][0]["n"][kind] for kind in ("healthy", "abnormal")} == {
+        "healthy": 12,
+        "abnormal": 12,
+    }
+    assert "? healthy" not in (done.out / "table.md").read_text()
+
+
+def test_a_column_or_setting_that_cannot_be_is_refused_before_anything_is_written(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="phantoms: no scan has a column 'sex'"):
+        run(data, tmp_path / "out", by=("sex",))
+    with pytest.raises(SettingError, match="learning_rate must lie in"):
+        run(data, tmp_path / "out", settings={"autoencoder": {"learning_rate": 50.0}})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_comparison_that_cannot_be_written_to_names_the_way_out(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "cells" / "lock").mkdir(parents=True)
+    with pytest.raises(OutputError, match="choose another --out"):
+        run(data, tmp_path / "out")
 
 
 def test_a_folder_of_something_else_is_left_alone(data: Path, tmp_path: Path) -> None:

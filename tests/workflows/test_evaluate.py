@@ -16,15 +16,16 @@ from PIL import Image
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from halescan.errors import OutputError, SettingError, TableError
+from halescan.errors import LayoutError, OutputError, SettingError, TableError
 from halescan.evaluation.metrics import wilson
 from halescan.io import read
 from halescan.scoring.pooling import pool_slices
 from halescan.synthesis.cohort import PhantomFolders
-from halescan.workflows.evaluate import evaluate
+from halescan.workflows.evaluate import Evaluation, evaluate
 from halescan.workflows.examine import examine
 from halescan.workflows.model import Model, load_model
 from halescan.workflows.train import train
+from tests.data.layouts.made import brats
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,53 @@ def test_scans_without_labels_are_refused_with_the_way_out(model_folder: Path, t
         evaluate(model_folder, tmp_path / "plain", out=tmp_path / "out")
 
 
+def test_a_model_tested_on_the_scans_it_learned_from_is_warned_of(
+    model_folder: Path, phantoms: PhantomFolders, test_set: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(test_set, tmp_path / "set" / "test")
+    learned = sorted(phantoms.healthy.rglob("*.dcm"))[:2]
+    shutil.copy(learned[0], tmp_path / "set" / "test" / "healthy" / "same-bytes.dcm")
+    changed = pydicom.dcmread(learned[1])
+    changed.PatientID = "another"
+    changed.save_as(tmp_path / "set" / "test" / "healthy" / "same-pixels.dcm")
+    done = evaluate(model_folder, tmp_path / "set", out=tmp_path / "out")
+    assert done.record["about"]["learned_from"]["healthy"] == {"seen": 2, "of": 14}
+    assert done.record["about"]["learned_from"]["abnormal"] == {"seen": 0, "of": 12}
+    assert done.warnings[0].startswith("2 of 14 healthy test scans were learned from or calibrated with")
+    again = evaluate(model_folder, tmp_path / "set", out=tmp_path / "out")
+    assert again.warnings == done.warnings
+
+
+def test_new_scans_and_old_models_without_digests_raise_no_such_warning(
+    evaluated: Path, model_folder: Path, test_set: Path, tmp_path: Path
+) -> None:
+    told = json.loads((evaluated / "metrics.json").read_text())["about"]["learned_from"]
+    assert told["healthy"] == {"seen": 0, "of": 12}
+    assert told["sentence"] == ""
+    model = load_model(model_folder)
+    training = {key: value for key, value in model.record["training_set"].items() if key not in ("contents", "pixels")}
+    old = replace(model, record={**model.record, "training_set": training})
+    assert evaluate(old, test_set, out=tmp_path / "out").record["about"]["learned_from"] is None
+
+
+def test_a_set_without_a_test_part_is_refused_with_the_way_out(
+    model_folder: Path, test_set: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(test_set, tmp_path / "set" / "train")
+    with pytest.raises(LayoutError, match=r"holds no test part, only train, .* --split train takes it all the same"):
+        evaluate(model_folder, tmp_path / "set", out=tmp_path / "out")
+
+
+def test_where_files_could_not_be_read_a_missing_label_is_not_all_that_is_said(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    root = brats(tmp_path / "BraTS")
+    for seg in root.rglob("*_seg.nii.gz"):
+        seg.write_bytes(seg.read_bytes()[:100])
+    with pytest.raises(TableError, match=r"no scan has a label; 8 files could not be read, the first: .*_seg\.nii\.gz"):
+        evaluate(model_folder, root, out=tmp_path / "out")
+
+
 def test_one_class_alone_has_no_auroc_and_says_why(model_folder: Path, test_set: Path, tmp_path: Path) -> None:
     shutil.copytree(test_set / "healthy", tmp_path / "test" / "healthy")
     figure = evaluate(model_folder, tmp_path / "test", out=tmp_path / "out").record["image"]["auroc"]
@@ -99,7 +147,8 @@ def test_a_mask_with_nothing_in_it_is_an_empty_one(model_folder: Path, test_set:
     drawn = int((read(first).pixels > 0).sum())
     Image.fromarray(np.zeros_like(np.asarray(Image.open(first)))).save(first)
     done = evaluate(model_folder, tmp_path / "test", out=tmp_path / "out", false_alarms=0.1)
-    assert done.problems == ()
+    (problem,) = done.problems
+    assert problem.startswith(f"1 of 12 abnormal scans has an empty mask (abnormal/{first.stem}.dcm)")
     assert done.record["pixel"]["abnormal_pixels"] == before["abnormal_pixels"] - drawn
     assert done.record["pixel"]["images"] == 24
 
@@ -117,6 +166,8 @@ def test_columns_of_the_table_make_groups_and_unknown_ones_are_refused_at_once(
     assert [band["to"] for band in record["lesions"]["by_size"]] == [20, None]
     with pytest.raises(SettingError, match="there are age, scanner"):
         evaluate(model_folder, test, out=tmp_path / "other", by=("site",))
+    with pytest.raises(SettingError, match="column 'scanner': bands were given"):
+        evaluate(model_folder, test, out=tmp_path / "other", by=("scanner=3",))
 
 
 def test_what_a_method_rebuilds_is_told_as_information(
@@ -292,3 +343,62 @@ def write_slice(like: Path, path: Path, number: int) -> None:
     place = [float(value) for value in data.ImagePositionPatient]
     data.ImagePositionPatient = [place[0], place[1], place[2] + 5 * number]
     data.save_as(path)
+
+
+def test_masks_that_contradict_the_labels_are_told_now_and_when_asked_again(
+    model_folder: Path, test_set: Path, tmp_path: Path
+) -> None:
+    test = tmp_path / "test"
+    shutil.copytree(test_set, test)
+    ill, well = (sorted(path.stem for path in (test / label).iterdir()) for label in ("abnormal", "healthy"))
+    (test / "masks" / f"{ill[0]}.png").rename(test / "masks" / f"{well[0]}.png")
+    shutil.copy(test / "masks" / f"{ill[1]}.png", test / "masks" / "nobody.png")
+    done = evaluate(model_folder, test, out=tmp_path / "out", false_alarms=0.1)
+    assert done.record["about"]["masks"] == {
+        "abnormal": 12,
+        "healthy_drawn": 1,
+        "abnormal_without": 1,
+        "abnormal_empty": 0,
+        "spare": 1,
+    }
+    told = "\n".join(done.problems)
+    assert f"1 healthy scan has a mask with something drawn (healthy/{well[0]}.dcm)" in told
+    assert "1 mask belongs to no scan (masks/nobody.png)" in told
+    assert "1 of 12 abnormal scans has no mask and is left out" in told
+    assert f"(abnormal/{ill[0]}.dcm)" in told
+    assert len(evaluate(model_folder, test, out=tmp_path / "out", false_alarms=0.1).problems) == 3
+
+
+def test_a_figure_by_patient_says_of_how_many_and_has_no_interval_where_they_are_few(
+    model_folder: Path, test_set: Path, tmp_path: Path
+) -> None:
+    test = with_manifest(test_set, tmp_path / "test", patient=lambda n, _: f"p{n // 4}", study=lambda n, _: f"{n}")
+    done = evaluate(model_folder, test, out=tmp_path / "out", false_alarms=0.1)
+    found = done.record["patient"]
+    assert found["n"] == {"healthy": 3, "abnormal": 3}
+    assert found["auroc"]["low"] is found["sensitivity_at"]["0.95"]["low"] is None
+    assert "  of 3 healthy and 3 abnormal patients, too few of a class for an interval" in "\n".join(done.lines())
+
+
+def test_few_healthy_p_values_are_not_said_to_keep_their_promise(evaluated: Path) -> None:
+    record = json.loads((evaluated / "metrics.json").read_text())
+    assert record["reliability"]["uniform"]["p_value"] > 0.05
+    (line,) = [one for one in Evaluation(evaluated, record, ()).lines() if one.startswith("p-values of 12")]
+    assert "too few to tell" in line
+    record["reliability"]["patients"] = 20
+    assert any("nothing speaks against" in one for one in Evaluation(evaluated, record, ()).lines())
+
+
+def test_a_damaged_scan_is_named_without_its_folders_and_counted_as_left_out(
+    model_folder: Path, test_set: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(test_set, tmp_path / "DOE_JANE" / "test")
+    broken = sorted((tmp_path / "DOE_JANE" / "test" / "healthy").iterdir())[0]
+    data = pydicom.dcmread(broken)
+    data.PixelData = data.PixelData[: len(data.PixelData) // 4 * 2]
+    data.save_as(broken)
+    done = evaluate(model_folder, tmp_path / "DOE_JANE" / "test", out=tmp_path / "out", false_alarms=0.1)
+    (problem,) = done.problems
+    assert problem.startswith(f"healthy/{broken.name}: ")
+    assert "DOE" not in problem
+    assert done.record["about"]["left_out"] == {"healthy": 1, "abnormal": 0}

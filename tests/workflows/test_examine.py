@@ -171,11 +171,11 @@ def test_a_recalibrated_model_leaves_the_old_one_as_it_was(
     model_folder: Path, phantoms: PhantomFolders, test_set: Path, tmp_path: Path
 ) -> None:
     before = (model_folder / "model.json").read_bytes()
-    new = recalibrate(model_folder, test_set / "healthy", out=tmp_path / "new")
+    new = recalibrate(model_folder, test_set / "healthy", split="test", out=tmp_path / "new")
     assert new.healthy.calibration.units == 12
     assert (model_folder / "model.json").read_bytes() == before
     with pytest.raises(SettingError, match="a new version needs a folder of its own"):
-        recalibrate(model_folder, test_set / "healthy", out=model_folder)
+        recalibrate(model_folder, test_set / "healthy", split="test", out=model_folder)
 
 
 def test_scans_a_model_was_made_from_cannot_recalibrate_it(

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from halescan.data.table import read_cohort
-from halescan.errors import OutputError
+from halescan.errors import OutputError, TableError
 from halescan.evaluation.leaks import shortcut_warnings
 from halescan.workflows.leaks import LeakReport, check_data, leaks
 from tests.data.test_copies import body, jpeg
@@ -71,6 +71,30 @@ def test_a_clean_set_has_no_copies_and_no_telling_statistic(clean: Path) -> None
     assert keys(report) == ["patients-unknown"]
     assert "copies on both sides of the split" in report.record["not_found"]
     assert "patients on both sides of the split" not in report.record["not_found"]
+
+
+def test_nothing_at_all_is_refused_rather_than_cleared(tmp_path: Path) -> None:
+    (tmp_path / "set" / "test" / "healthy").mkdir(parents=True)
+    with pytest.raises(TableError, match=r"no scan found\. Expected train/ and test/"):
+        leaks(tmp_path / "set")
+
+
+def test_without_split_and_labels_it_says_that_nothing_could_be_checked(tmp_path: Path) -> None:
+    for n in range(4):
+        (tmp_path / "scans").mkdir(exist_ok=True)
+        body(n, 96).save(tmp_path / "scans" / f"{n}.png")
+    report = leaks(tmp_path / "scans", jobs=1)
+    said = "\n".join(report.lines())
+    assert "nothing could be checked: there are no training scans and no labels; expected train/ and test/" in said
+    assert "no leak found" not in said + report.markdown().lower()
+    assert report.record["not_found"] == []
+
+
+def test_without_training_scans_the_all_clear_is_of_the_rest_alone(clean: Path) -> None:
+    report = leaks(clean / "test", jobs=1)
+    assert report.warnings == ()
+    assert "nothing found, but not all could be checked: there are no training scans; expected" in report.lines()[2]
+    assert "could not be checked: copies and patients on both sides of the split (no training scans)" in report.lines()
 
 
 def test_copies_across_the_split_are_found_by_bytes_by_pixels_and_by_look(planted: Path, tmp_path: Path) -> None:

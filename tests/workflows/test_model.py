@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,11 @@ def test_a_model_json_of_nothing_but_brackets_is_refused(models: dict[str, Path]
     shutil.copytree(models["healthy-atlas"], folder)
     (folder / "model.json").write_text('{"a":[' + ",".join(["[]"] * 2_000_000) + "]}")
     assert "more tables" in refused(folder)
+
+
+def test_a_model_calibrated_on_nobody_says_that_it_gives_no_p_values(models: dict[str, Path]) -> None:
+    model = load_model(models["healthy-atlas"])
+    assert "no p-values" not in "\n".join(model.lines())
+    calibration = replace(model.healthy.calibration, guarantee="none")
+    said = replace(model, healthy=replace(model.healthy, calibration=calibration)).lines()
+    assert any(line.startswith("no p-values and no decisions") and "recalibrate" in line for line in said)

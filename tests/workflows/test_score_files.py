@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from openpyxl import Workbook
 from PIL import Image
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -199,7 +200,7 @@ def test_names_of_no_scan_are_told(pictures: Path, tmp_path: Path) -> None:
     path = scores(tmp_path)
     path.write_text(path.read_text() + "healthy/99.png,1\n")
     done = evaluate_scores(path, pictures, out=tmp_path / "out")
-    assert done.problems == ("1 names of theirs.csv are of no labelled scan: healthy/99.png",)
+    assert done.problems == ("theirs.csv: 1 name is of no labelled scan, and left out: line 22",)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +213,10 @@ def test_names_of_no_scan_are_told(pictures: Path, tmp_path: Path) -> None:
         ("file,score\nhealthy/00.png,nan\n", "finite"),
         ("file,score,p_value\nhealthy/00.png,1,0\n", "p_value is 0"),
         ("file,score\nnobody.png,1\n", "none of its 1 names"),
+        ("file,score,decision\nhealthy/00.png,1,yes\n", "line 2: decision is 'yes', expected above or not-above"),
+        ('file,score\nhealthy/00.png,"1,234"\n', "line 2: score is '1,234'"),
+        ("file;score\nhealthy/00.png;33,7\n\nhealthy/01.png;1.234\n", "line 2 .* '33,7', line 4 the score '1.234'"),
+        ("file,score\nhealthy/00.png,1\n\nhealthy/00.png,2\n", "line 2 and line 4 mean the same scan"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_by_its_fault(
@@ -248,10 +253,13 @@ def test_a_statistic_as_good_as_the_scores_is_a_warning(pictures: Path, tmp_path
     path = tmp_path / "theirs.csv"
     rows = ["file,score"]
     for kind in ("healthy", "abnormal"):
+        (tmp_path / "test" / kind).mkdir(parents=True)
         for picture in sorted((pictures / kind).iterdir()):
-            rows.append(f"{kind}/{picture.name},{read(picture).pixels.mean()}")
+            brighter = read(picture).pixels * 0.9 + (20 if kind == "abnormal" else 0)
+            save(tmp_path / "test" / kind / picture.name, brighter)
+            rows.append(f"{kind}/{picture.name},{brighter.mean()}")
     path.write_text("\n".join(rows) + "\n")
-    done = evaluate_scores(path, pictures, out=tmp_path / "out")
+    done = evaluate_scores(path, tmp_path / "test", out=tmp_path / "out")
     assert any(warning.startswith("brightness alone reaches") for warning in done.warnings)
 
 
@@ -271,3 +279,83 @@ def test_the_same_request_is_not_done_twice(pictures: Path, tmp_path: Path) -> N
     evaluate_scores(path, pictures, out=tmp_path / "out")
     assert (tmp_path / "out" / "metrics.json").stat().st_mtime_ns == written
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["about"]["scores_from"] == "theirs.csv"
+
+
+def test_names_in_a_table_which_may_be_patients_are_never_repeated(pictures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text("file,score\nMueller Jean 1950/00.png,1\nMueller Jean 1950/SECRET.png,1\n")
+    with pytest.raises(TableError, match=r"none of its 2 names \(lines 2, 3\)") as caught:
+        evaluate_scores(path, pictures, out=tmp_path / "out")
+    assert "Mueller" not in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_decimal_commas_between_semicolons_and_spreadsheets_are_read(pictures: Path, tmp_path: Path) -> None:
+    path = scores(tmp_path)
+    expected = evaluate_scores(path, pictures, out=tmp_path / "a").record["image"]
+    text = path.read_text().replace(",", ";").replace(".", ",").replace(",png", ".png")
+    (tmp_path / "german.csv").write_text(text)
+    assert evaluate_scores(tmp_path / "german.csv", pictures, out=tmp_path / "b").record["image"] == expected
+    book = Workbook()
+    for row in csv.reader(path.read_text().splitlines()):
+        book.active.append([row[0], row[1] if row[1] == "score" else float(row[1])])
+    book.save(tmp_path / "theirs.xlsx")
+    assert evaluate_scores(tmp_path / "theirs.xlsx", pictures, out=tmp_path / "c").record["image"] == expected
+
+
+def test_a_threshold_is_no_asked_rate_of_false_alarms(pictures: Path, tmp_path: Path) -> None:
+    done = evaluate_scores(scores(tmp_path), pictures, out=tmp_path / "out", threshold=0.5)
+    assert done.record["about"]["false_alarms"]["asked"] is None
+    (line,) = [one for one in done.lines() if one.startswith("at the threshold 0.5: false alarms ")]
+    assert ", sensitivity " in line
+    said = scores(tmp_path, extra={"decision": ["above"] * 20})
+    done = evaluate_scores(said, pictures, out=tmp_path / "said")
+    assert done.record["about"]["false_alarms"]["asked"] is None
+    assert any(one.startswith("by the decisions that came with the scores") for one in done.lines())
+
+
+def test_maps_with_holes_and_stretched_ones_are_told_to_the_person(pictures: Path, tmp_path: Path) -> None:
+    folder = maps(tmp_path / "maps", pictures)
+    holed = np.load(folder / "healthy" / "00.npy")
+    holed[:, 0] = np.nan
+    np.save(folder / "healthy" / "00.npy", holed)
+    np.save(folder / "healthy" / "01.npy", np.load(folder / "healthy" / "01.npy")[::2, ::2])
+    done = evaluate_scores(folder, pictures, out=tmp_path / "out")
+    assert (done.record["about"]["maps_mended"], done.record["about"]["maps_stretched"]) == (1, 1)
+    assert sum(line.startswith("note: 1 of 20 maps h") for line in done.lines()) == 2
+    assert done.problems == ()
+
+
+@pytest.mark.parametrize(("shape", "kind", "why"), [
+    ((24, 32, 5), ".npy", "its shape"),
+    ((12, 16), ".nii.gz", "a file with a position is never stretched"),
+])  # fmt: skip
+def test_a_constant_map_must_fit_its_scan_as_any_other(
+    shape: tuple[int, ...], kind: str, why: str, pictures: Path, tmp_path: Path
+) -> None:
+    folder = maps(tmp_path / "maps", pictures)
+    (folder / "abnormal" / "10.npy").unlink()
+    path = folder / "abnormal" / f"10{kind}"
+    flat = np.ones(shape, np.float32)
+    if kind == ".npy":
+        np.save(path, flat)
+    else:
+        nibabel.save(nibabel.Nifti1Image(flat.T[..., None], np.eye(4)), path)
+    done = evaluate_scores(folder, pictures, out=tmp_path / "out")
+    assert done.problems[0].startswith(
+        f"abnormal/10.png: map not used: {why}" if kind == ".npy" else "abnormal/10.png: "
+    )
+    assert why in done.problems[0]
+    assert done.record["about"]["left_out"] == {"healthy": 0, "abnormal": 1}
+    assert done.record["n"]["abnormal"] == 9
+
+
+def test_scores_that_are_all_equal_are_said_to_be_in_one_warning(pictures: Path, tmp_path: Path) -> None:
+    folder = maps(tmp_path / "maps", pictures)
+    for path in folder.rglob("*.npy"):
+        values = np.load(path)
+        np.save(path, values / values.max())
+    done = evaluate_scores(folder, pictures, out=tmp_path / "out")
+    (warning,) = done.warnings
+    assert warning.startswith("all 20 scores are equal")
+    assert "scores.csv beside them" in warning

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from halescan.errors import OutputError, ScanError, SettingError, TrainingError
+from halescan.errors import LayoutError, OutputError, ScanError, SettingError, TrainingError
 from halescan.synthesis.cohort import PhantomFolders
 from halescan.training.run import Progress
 from halescan.workflows.model import load_model
@@ -25,7 +25,7 @@ LEARNED = {
 
 
 def some(folder: Path, count: int, target: Path) -> Path:
-    target.mkdir()
+    target.mkdir(parents=True)
     for path in sorted(folder.iterdir())[:count]:
         shutil.copy(path, target)
     return target
@@ -86,6 +86,19 @@ def test_a_folder_without_images_is_refused_in_one_sentence(tmp_path: Path) -> N
     (tmp_path / "empty" / "readme.txt").write_text("nothing here")
     with pytest.raises((TrainingError, ScanError), match="no healthy scan"):
         train(tmp_path / "empty", out=tmp_path / "model", **ATLAS)
+
+
+def test_a_set_without_a_training_part_is_refused_with_the_way_out(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    some(phantoms.healthy, 4, tmp_path / "set" / "test" / "healthy")
+    with pytest.raises(LayoutError, match=r"holds no training part, only test, .* --split test takes it all the same"):
+        train(tmp_path / "set", out=tmp_path / "model", **ATLAS)
+    assert train(tmp_path / "set", split="test", out=tmp_path / "model", **ATLAS).record["training_set"]["scans"] == 4
+
+
+def test_a_model_keeps_a_short_digest_of_every_scan_and_no_name(model_folder: Path) -> None:
+    learned = json.loads((model_folder / "model.json").read_text())["training_set"]
+    assert len(learned["contents"]) == len(learned["pixels"]) == learned["scans"]
+    assert {len(digest) for digest in learned["pixels"]} == {32}
 
 
 def test_a_bad_file_among_good_ones_is_named_and_left_out(phantoms: PhantomFolders, tmp_path: Path) -> None:

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from halescan.data.ahead import ahead
+from halescan.data.copies import pixel_digest
 from halescan.data.item import Item
 from halescan.data.prepare import Prepared, prepare
 from halescan.data.profiles import Profile
+from halescan.data.tiles import sampled_tiles
 from halescan.errors import HalescanError, OutputError, ScanError
-from halescan.io import Problem, read
-from halescan.types import Batch, Images
+from halescan.io import Problem, is_slide, read
+from halescan.types import Batch, Images, SomeImages
 
-_SCHEMA = "halescan.images/1"
+_SCHEMA = "halescan.images/2"
 _PARTS = ("images.f32", "masks.bits", "rows.npz", "images.json")
 
 
@@ -29,7 +31,7 @@ class ImageRow:
 
     Args:
         item: Number of its scan in the list of items.
-        slice_index: Slice of a volume; None for a whole scan.
+        slice_index: Slice of a volume, tile of a slide; None for a whole scan.
         facts: What the raw scan looks like; see `Prepared`.
     """
 
@@ -47,7 +49,8 @@ class CohortImages:
 
     Pixels lie in one raw float32 file and masks in another, one bit a pixel, in `folder`; each batch is a few
     positioned reads. A folder that was finished for the same scans and profile is used as it is; anything else in it is
-    written anew. A scan that cannot be read or prepared is listed in `problems`, and the others are done.
+    written anew. A scan that cannot be read or prepared is listed in `problems`, and the others are done. `pixels` are
+    short digests of the grey values of the scans that were used, sorted; slides have none.
 
     Args:
         items: The scans.
@@ -90,6 +93,7 @@ class CohortImages:
         facts = json.loads((self.folder / "images.json").read_text(encoding="utf-8"))
         self.shape: tuple[int, ...] = tuple(facts["shape"])
         self.problems = tuple(Problem(Path(path), message) for path, message in facts["problems"])
+        self.pixels: tuple[str, ...] = tuple(facts["pixels"])
         self._names: list[str] = facts["facts"]
         self._words: dict[str, dict[str, str]] = facts["words"]
         with np.load(self.folder / "rows.npz", allow_pickle=False) as arrays:
@@ -135,7 +139,7 @@ class CohortImages:
         for start in range(0, len(self), self.batch_size):
             yield self.take(range(start, min(start + self.batch_size, len(self))))
 
-    def subset(self, indices: Sequence[int] | np.ndarray) -> "SomeImages":
+    def subset(self, indices: Sequence[int] | np.ndarray) -> SomeImages:
         """Some of the images, in this order, without copying any."""
         return SomeImages(self, indices, batch_size=self.batch_size)
 
@@ -145,29 +149,36 @@ class CohortImages:
         return {**numbers, **self._words.get(str(item), {})}
 
 
-class SomeImages:
-    """Some images of another cohort, in an order of their own."""
+class JoinedImages:
+    """The images of two cohorts, those of the second behind those of the first."""
 
-    def __init__(self, whole: Images, indices: Sequence[int] | np.ndarray, *, batch_size: int = 32) -> None:
-        self.whole = whole
-        self.indices = np.asarray(indices, dtype=np.intp)
-        self.batch_size = batch_size
+    def __init__(self, first: Images, second: Images, *, batch_size: int = 32) -> None:
+        self.first, self.second, self.batch_size = first, second, batch_size
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.first) + len(self.second)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Batch:
         """The images at these places, in this order."""
-        return self.whole.take(self.indices[np.asarray(indices, dtype=np.intp)].tolist())
+        where = np.asarray(indices, dtype=np.intp)
+        behind = where >= len(self.first)
+        parts = [
+            part.take((where[chosen] - start).tolist())
+            for part, start, chosen in ((self.first, 0, ~behind), (self.second, len(self.first), behind))
+            if chosen.any() or not where.size
+        ]
+        order = np.argsort(np.argsort(behind, kind="stable"), kind="stable")
+        masks = [part.mask for part in parts if part.mask is not None]
+        return Batch(
+            np.concatenate([part.images for part in parts])[order],
+            np.concatenate(masks)[order] if len(masks) == len(parts) else None,
+            parts[0].spacing_mm if all(part.spacing_mm == parts[0].spacing_mm for part in parts) else None,
+        )
 
     def __iter__(self) -> Iterator[Batch]:
         """All images in order, batch by batch."""
         for start in range(0, len(self), self.batch_size):
             yield self.take(range(start, min(start + self.batch_size, len(self))))
-
-    def subset(self, indices: Sequence[int] | np.ndarray) -> "SomeImages":
-        """Some of these images, in this order."""
-        return SomeImages(self.whole, self.indices[np.asarray(indices, dtype=np.intp)], batch_size=self.batch_size)
 
 
 def _write(
@@ -186,10 +197,11 @@ def _write(
     rows = _Rows()
     prepared = ahead(lambda item: _made(item, profile), items, jobs=jobs, most=jobs + 1)
     with (folder / "images.f32").open("wb") as images, (folder / "masks.bits").open("wb") as masks:
-        for number, (item, made) in enumerate(zip(items, prepared, strict=True)):
+        for number, (item, (made, digest)) in enumerate(zip(items, prepared, strict=True)):
             if isinstance(made, Problem):
                 rows.problems.append(made)
             else:
+                rows.pixels += [digest] if digest else []
                 for one in made:
                     images.write(np.ascontiguousarray(one.image).data)
                     masks.write(np.packbits(one.mask.reshape(-1)).data)
@@ -215,6 +227,7 @@ class _Rows:
         self.words: dict[str, dict[str, str]] = {}
         self.names: list[str] = []
         self.problems: list[Problem] = []
+        self.pixels: list[str] = []
         self.spacings: list[tuple[float, ...] | None] = []
 
     def add(self, number: int, one: Prepared) -> None:
@@ -246,6 +259,7 @@ class _Rows:
             "count": len(self.items),
             "facts": self.names,
             "words": {item: words for item, words in self.words.items() if words},
+            "pixels": sorted(self.pixels),
             "problems": [(str(problem.path), problem.message) for problem in self.problems],
         }
         partial = folder / "images.json.partial"
@@ -253,12 +267,15 @@ class _Rows:
         os.replace(partial, folder / "images.json")
 
 
-def _made(item: Item, profile: Profile) -> list[Prepared] | Problem:
-    """The images of one scan, or why there are none."""
+def _made(item: Item, profile: Profile) -> tuple[list[Prepared] | Problem, str]:
+    """The images of one scan, or why there are none; and the digest of its grey values, "" for a slide."""
     try:
-        return list(prepare(read(item.source), profile))
+        if is_slide(item.source):
+            return list(sampled_tiles(item, profile)), ""
+        scan = read(item.source)
+        return list(prepare(scan, profile)), pixel_digest(scan.pixels).hex()
     except HalescanError as error:
-        return Problem(item.source.path, str(error))
+        return Problem(item.source.path, str(error)), ""
 
 
 def _key(items: Sequence[Item], profile: Profile) -> str:
@@ -266,7 +283,7 @@ def _key(items: Sequence[Item], profile: Profile) -> str:
     digest = hashlib.sha256(f"{_SCHEMA}\n{profile.model_dump_json()}".encode())
     for item in items:
         source = item.source
-        digest.update(f"\n{source.path}|{source.within}".encode())
+        digest.update(f"\n{source.path}|{source.within}|{item.extra.get('um_per_px', '')}".encode())
         for file in source.files:
             digest.update(f"|{_stamp(file)}".encode())
     return digest.hexdigest()

@@ -46,9 +46,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Row(Known):
-    """One line of a table: a file and what is known of it."""
+    """One line of a table: a file, the number of the line (the heading is 1) and what is known of it."""
 
     file: Path
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

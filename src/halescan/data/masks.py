@@ -68,7 +68,7 @@ def lungs(pixels: np.ndarray, hu: bool) -> Region:
     more than 90 % of the body, as in a scan of the abdomen: the body stands in, with a note.
     """
     grey = _grey(pixels)
-    air = grey < (_LUNG_HU if hu else _otsu(grey.ravel()))
+    air = grey < (_LUNG_HU if hu else otsu(grey.ravel()))
     inside = body(pixels, hu).mask
     pieces = _two_largest(_opened(_enclosed(air, hu) & inside))
     hulls = _both_sides(_hulls(pieces), inside)
@@ -85,7 +85,7 @@ def head(pixels: np.ndarray, hu: bool) -> Region:
     low = float(grey.min())
     spread = float(np.quantile(grey, 0.99)) - low
     scaled = np.log1p(np.clip(grey - low, 0, None) / max(spread, 1e-6) * 20)
-    lit = scaled > _otsu(scaled.ravel())
+    lit = scaled > otsu(scaled.ravel())
     # filled before the largest is chosen: where a dark skull parts them, the scalp's ring holds the brain
     return Region(_filled(_closed(_largest(_filled(_opened(lit))), 2)))
 
@@ -174,10 +174,10 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
 
 def _air_level(grey: np.ndarray, hu: bool) -> float:
     """Grey value between the air around a body and the body."""
-    return _BODY_HU if hu else _otsu(grey.ravel())
+    return _BODY_HU if hu else otsu(grey.ravel())
 
 
-def _otsu(values: np.ndarray) -> float:
+def otsu(values: np.ndarray) -> float:
     """Otsu's threshold (1979, doi:10.1109/TSMC.1979.4310076) on 256 bins; the value itself when all are equal."""
     low, high = float(values.min()), float(values.max())
     if not low < high:

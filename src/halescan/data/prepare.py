@@ -11,6 +11,7 @@ from halescan.data.grid import Grid
 from halescan.data.intensity import Levels, inner_levels, luminance, range_levels, robust_levels
 from halescan.data.masks import find_region
 from halescan.data.profiles import Profile
+from halescan.data.stain import normalise
 from halescan.errors import ScanError, ShapeError
 from halescan.types import Note, Scan
 
@@ -90,6 +91,8 @@ def _plan(scan: Scan, profile: Profile) -> _Plan:
     """Decide colours, grey scale, mask and frame of a scan."""
     grey = luminance(scan.pixels) if scan.colour else scan.pixels
     hu, scale_notes = _grey_scale(scan, profile, grey)
+    pixels, stain_notes = _stained(scan, profile)
+    shown = grey if pixels is scan.pixels or not scan.colour else luminance(pixels)
     region = find_region(profile.mask, scan.pixels, dims=scan.dims, hu=hu)
     around = None
     if profile.crop_to_mask:
@@ -97,13 +100,19 @@ def _plan(scan: Scan, profile: Profile) -> _Plan:
         same = name == profile.mask
         around = region.mask if same else find_region(name, scan.pixels, dims=scan.dims, hu=hu).mask
     return _Plan(
-        pixels=scan.pixels if scan.colour and profile.channels == 3 else grey,
+        pixels=pixels if scan.colour and profile.channels == 3 else grey,
         mask=region.mask,
-        levels=_levels(scan, profile, grey, region.mask, hu=hu, windowed=Note("already-windowed") in scale_notes),
+        levels=_levels(scan, profile, shown, region.mask, hu=hu, windowed=Note("already-windowed") in scale_notes),
         channels=profile.channels,
         frame=frame(scan, profile, around),
         facts=scan_facts(scan, grey, region.mask),
-        notes=(*_modality_notes(scan, profile), *_colour_notes(scan, profile), *scale_notes, *region.notes),
+        notes=(
+            *_modality_notes(scan, profile),
+            *_colour_notes(scan, profile),
+            *scale_notes,
+            *stain_notes,
+            *region.notes,
+        ),
     )
 
 
@@ -145,6 +154,20 @@ def _levels(scan: Scan, profile: Profile, grey: np.ndarray, mask: np.ndarray, *,
     if profile.intensity == "inner":
         return inner_levels(grey, mask)
     return robust_levels(grey, mask)
+
+
+def _stained(scan: Scan, profile: Profile) -> tuple[np.ndarray, tuple[Note, ...]]:
+    """The pixels in the look of the profile's stain, and a remark where there was none to change.
+
+    Facts and mask are taken from the scan as it is: another scanner must still be seen to be another.
+    """
+    if profile.stain == "as-is" or not scan.colour:
+        return scan.pixels, ()
+    levels = range_levels(scan.pixels)
+    found = normalise(levels.apply(scan.pixels), profile.stain, profile.stain_like)
+    if found is None:
+        return scan.pixels, (Note("stain-not-found"),)
+    return found * (levels.high - levels.low) + levels.low, ()
 
 
 def _modality_notes(scan: Scan, profile: Profile) -> tuple[Note, ...]:

@@ -8,9 +8,11 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from halescan.data.stain import check_look
 from halescan.errors import SettingError
 
 Pooling = Literal["mean", "max", "top"]
+Stain = Literal["as-is", "macenko", "macenko-marker", "reinhard"]
 MaskName = Literal["everything", "body", "lungs", "head", "tissue", "sector"]
 
 
@@ -30,6 +32,10 @@ class Profile(BaseModel):
         intensity: "window" (fixed grey values), "robust" (quantiles inside the mask), "inner" (the median inside the
             mask's rim) or "range" (what the file can hold).
         window_hu: Grey values that become 0 and 1 for "window".
+        stain: Whether stained tissue in colour is given one look first: "as-is", "macenko" (by its two dyes),
+            "macenko-marker" (the same, the second dye's amount kept beside the first, as in immunohistochemistry) or
+            "reinhard" (by mean and spread of its colours: where there is much of a marker, it pales).
+        stain_like: That look as numbers, `data.stain.macenko_look(reference).numbers`; None: the one of `data.stain`.
         mask: Where to look: "everything", "body", "lungs", "head", "tissue" or "sector".
         crop_to_mask: Whether the image shows the box around the mask only.
         crop_mask: The mask whose box that is, where it is another than the one looked in; None: the same.
@@ -46,6 +52,7 @@ class Profile(BaseModel):
         min_finding_mm: Smallest diameter of a finding, where spacing is known.
         min_finding_px: The same in pixels of the scan, used where spacing is unknown.
         places: Which words a place gets: "chest-xray", "lung-ct", "brain" or "none".
+        tiles: Tiles of each whole slide that are learned from, at most.
         detector: Name of the recommended detector.
         detector_settings: Its settings, where they differ from its own defaults.
         blind_spots: Keys of `reporting.words` for what this recipe is known to miss.
@@ -64,6 +71,8 @@ class Profile(BaseModel):
     spacing_mm: tuple[float, ...] | None = None
     intensity: Literal["window", "robust", "inner", "range"] = "robust"
     window_hu: tuple[float, float] | None = None
+    stain: Stain = "as-is"
+    stain_like: tuple[float, ...] | None = None
     mask: MaskName = "everything"
     crop_to_mask: bool = False
     crop_mask: MaskName | None = None
@@ -80,6 +89,7 @@ class Profile(BaseModel):
     min_finding_mm: float = Field(default=3.0, ge=0)
     min_finding_px: float = Field(default=5.0, ge=0)
     places: Literal["chest-xray", "lung-ct", "brain", "none"] = "none"
+    tiles: int = Field(default=64, ge=1, le=10_000)
     detector: str = "patchcore"
     detector_settings: dict[str, Any] = Field(default_factory=dict)
     blind_spots: tuple[str, ...] = ()
@@ -102,6 +112,12 @@ class Profile(BaseModel):
             raise ValueError('slice_pooling must be a rule and a share in (0, 1], for example ["top", 0.1]')
         if self.mask == "tissue" and self.channels == 1:
             raise ValueError('mask "tissue" looks for stained colour and needs channels 3')
+        if self.stain != "as-is" and self.channels == 1:
+            raise ValueError(f'stain "{self.stain}" needs channels 3')
+        if self.stain_like is not None:
+            if self.stain == "as-is":
+                raise ValueError('stain_like needs a stain: "macenko", "macenko-marker" or "reinhard"')
+            check_look(self.stain, self.stain_like)  # a SettingError of ours is a ValueError too
         return self
 
 

@@ -24,7 +24,8 @@ def read_table(path: Path) -> tuple[Row, ...]:
     Raises:
         TableError: if it cannot be read, has no such column, or uses labels that mean neither healthy nor abnormal.
     """
-    lines = lines_of(path)
+    numbered = numbered_lines_of(path)
+    lines = [line for _, line in numbered]
     if not lines:
         raise TableError(f"{path}: holds no rows; expected a heading line with a column 'file' and a line a scan")
     column = next((name for name in _FILE_COLUMNS if name in lines[0]), None)
@@ -32,7 +33,7 @@ def read_table(path: Path) -> tuple[Row, ...]:
         names = ", ".join(lines[0]) or "none"
         raise TableError(f"{path}: has the columns {names}; one must be called 'file' (or 'path') and name the scans")
     labels = _labels(path, (line.get("label", "") for line in lines))
-    return tuple(_row(line, column, labels, path.parent) for line in lines if line[column])
+    return tuple(_row(line, number, column, labels, path.parent) for number, line in numbered if line[column])
 
 
 def manifests_near(path: Path) -> Iterator[Path]:
@@ -60,6 +61,21 @@ def check_present(path: Path, named: Sequence[Path]) -> None:
         )
 
 
+def check_once(path: Path, rows: Sequence[Row]) -> None:
+    """Refuse a table with two lines for one file: which of them holds is not for us to guess.
+
+    Raises:
+        TableError: naming the lines of the first such pair, and how many there are.
+    """
+    first: dict[Path, Row] = {}
+    again = [(first.setdefault(row.file.resolve(), row), row) for row in rows]
+    pairs = [(one, other) for one, other in again if one is not other]
+    if pairs:
+        one, other = pairs[0]
+        more = f", and {len(pairs) - 1} more lines repeat others" if len(pairs) > 1 else ""
+        raise TableError(f"{path}: lines {one.line} and {other.line} name the same file{more}; keep one line a scan")
+
+
 def _names_files(path: Path) -> bool:
     """Whether a table has a column of files; a list of checksums of the same name has none."""
     try:
@@ -75,6 +91,15 @@ def lines_of(path: Path) -> list[dict[str, str]]:
     Raises:
         TableError: if it cannot be read.
     """
+    return [line for _, line in numbered_lines_of(path)]
+
+
+def numbered_lines_of(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """The same, each with its number in the file; the heading is line 1.
+
+    Raises:
+        TableError: if it cannot be read.
+    """
     try:
         cells = _spreadsheet(path) if path.suffix.lower() == ".xlsx" else _text(path)
     except OSError as error:
@@ -84,16 +109,29 @@ def lines_of(path: Path) -> list[dict[str, str]]:
     except csv.Error as error:
         raise TableError(f"{path}: is not a table: {error}") from error
     head = [cell.strip().lower() for cell in cells[0]] if cells else []
-    filled = [row for row in cells[1:] if any(cell.strip() for cell in row)]
-    return [{name: row[at].strip() if at < len(row) else "" for at, name in enumerate(head) if name} for row in filled]
+    return [
+        (number, {name: row[at].strip() if at < len(row) else "" for at, name in enumerate(head) if name})
+        for number, row in enumerate(cells[1:], start=2)
+        if any(cell.strip() for cell in row)
+    ]
+
+
+def separator_of(path: Path) -> str | None:
+    """What parts the columns of a text table: a comma, a semicolon or a tab; None for a spreadsheet."""
+    if path.suffix.lower() == ".xlsx":
+        return None
+    with path.open(encoding="utf-8-sig") as file:
+        return _separator(path, file.readline())
 
 
 def _text(path: Path) -> list[list[str]]:
     """Cells of a text table; tabs in .tsv, else whichever of tab, semicolon and comma the heading holds most."""
     text = path.read_text(encoding="utf-8-sig")
-    heading = text.partition("\n")[0]
-    separator = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=heading.count)
-    return list(csv.reader(text.splitlines(), delimiter=separator))
+    return list(csv.reader(text.splitlines(), delimiter=_separator(path, text.partition("\n")[0])))
+
+
+def _separator(path: Path, heading: str) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=heading.count)
 
 
 def _spreadsheet(path: Path) -> list[list[str]]:
@@ -136,12 +174,13 @@ def _labels(path: Path, spelled: Iterable[str]) -> dict[str, Label | None]:
     return meaning
 
 
-def _row(line: dict[str, str], column: str, labels: dict[str, Label | None], folder: Path) -> Row:
+def _row(line: dict[str, str], number: int, column: str, labels: dict[str, Label | None], folder: Path) -> Row:
     """One line as a row."""
     mask = line.get("mask", "")
     extra = {name: text for name, text in line.items() if text and name not in (*_OWN_COLUMNS, column)}
     return Row(
         folder / line[column],
+        number,
         patient=line.get("patient") or None,
         study=line.get("study") or None,
         label=labels[line.get("label", "")],

@@ -72,6 +72,11 @@ def split_parts(groups: Sequence[str] | np.ndarray, *, seed: int, choosing: bool
     return Parts(learn, chosen, calibrating)
 
 
+def deals_folds(units: int) -> bool:
+    """Whether so few units are all learned from, whatever the seed."""
+    return units - CALIBRATE_LEAST < math.ceil(units / 2)
+
+
 def _folds(order: np.ndarray, unit_of: np.ndarray) -> Parts:
     """All for learning, and folds of units dealt in turn."""
     nothing = np.empty(0, dtype=np.intp)

@@ -11,7 +11,7 @@ from halescan.data.item import Item, split_called
 from halescan.data.layouts import Chosen, Listing, choose, parted
 from halescan.data.layouts.tables import by_file, read_below, row_of, told
 from halescan.data.likeness import alike, duplicates, joined, read_thumbnail
-from halescan.data.sheets import manifests_near, read_table
+from halescan.data.sheets import check_once, manifests_near, read_table
 from halescan.errors import HalescanError, LayoutError, SettingError
 from halescan.io import Problem, identity_of
 from halescan.types import Label, Note
@@ -27,6 +27,7 @@ class Cohort:
         layout: How the place was read, with every choice made: "brats:contrast=flair,...". What to give as `layout=`
             to get the same again.
         remarks: What a person should know of these choices, in English sentences that name no patient.
+        spare_masks: Files in folders of masks that are the mask of no scan, whatever its label and part.
     """
 
     items: tuple[Item, ...]
@@ -34,6 +35,7 @@ class Cohort:
     notes: tuple[Note, ...] = ()
     layout: str = "own"
     remarks: tuple[str, ...] = ()
+    spare_masks: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -108,27 +110,46 @@ def read_cohort(
         label: Keep scans with this label; those that nobody labelled are taken to have it.
         split: Keep scans of this part, and those of none.
         prefer: Parts to keep where no `split` is asked for: the first of them that any scan is of, so that training
-            on a whole data set never learns from its test part.
+            on a whole data set never learns from its test part. Scans of no part are kept beside them.
         examined: Whether the scans are only examined: nothing is left out for want of a label, and volumes stay whole.
 
     Raises:
         ScanError: if there is nothing at `path`.
         TableError: if the table is wrong, or names files that are not there.
-        LayoutError: if the place is not what its layout promises, or several could be meant.
+        LayoutError: if the place is not what its layout promises, or several could be meant; or if it has parts, and
+            none of those to `prefer`.
         SettingError: for a layout or an option of it that does not exist, or with both a table and a layout.
     """
     named, place = parted(path)
     listing, spelled, notes = _listed(place, table, layout or named, examined)
     items = [_with_header(item) for item in _sorted(listing.items)]
     notes = [*notes, *_remarks(items)]
-    part = split_called(split) or next((one for one in prefer if any(item.split == one for item in items)), None)
+    part = split_called(split) or _preferred(place, items, prefer)
     kept = [item for item in items if label is None or item.label in (None, label)]
     kept = [item for item in kept if part is None or item.split in (None, part)]
     if label is not None:
         kept = [replace(item, label=label) for item in kept]
     if len(kept) < len(items):
         notes.append(Note("left-out", {"count": len(items) - len(kept), "kept": len(kept)}))
-    return Cohort(tuple(kept), listing.problems, tuple(notes), spelled, listing.remarks)
+    return Cohort(tuple(kept), listing.problems, tuple(notes), spelled, listing.remarks, _spare_masks(listing))
+
+
+def _preferred(place: Path, items: Sequence[Item], prefer: Sequence[str]) -> str | None:
+    """The first preferred part that any scan is of; None where no scan is of a part, or nothing is preferred.
+
+    Raises:
+        LayoutError: if all scans are of other parts: to take those unasked would be to test on what was learned.
+    """
+    there = {item.split for item in items}
+    part = next((one for one in prefer if one in there), None)
+    if part is None and prefer and items and None not in there:
+        others = sorted(str(one) for one in there)
+        wanted = {"train": "training"}.get(prefer[0], prefer[0])
+        raise LayoutError(
+            f"{place}: holds no {wanted} part, only {' and '.join(others)}, and those are not taken unasked, lest "
+            f"anything be tested on what was learned; --split {others[0]} takes it all the same"
+        )
+    return part or (prefer[0] if prefer and there - {None} else None)
 
 
 def _listed(
@@ -165,10 +186,12 @@ def _below(place: Path, listing: Listing, chosen: Chosen) -> Listing:
 def _told_by_manifest(place: Path, listing: Listing) -> tuple[Listing, list[Note]]:
     """With what the nearest manifest says that names any of the scans; a file that is another's mask is no scan."""
     for manifest in manifests_near(place):
-        rows = by_file(read_table(manifest))
+        lines = read_table(manifest)
+        rows = by_file(lines)
         unlisted = [item for item in listing.items if row_of(item.source, rows) is None]
         if len(unlisted) == len(listing.items):
             continue
+        check_once(manifest, lines)
         masks = {row.mask.resolve() for row in rows.values() if isinstance(row.mask, Path)}
         items = tuple(item for item in told(listing.items, rows) if item.source.path.resolve() not in masks)
         silent = sum(item.source.path.resolve() not in masks for item in unlisted)
@@ -176,9 +199,15 @@ def _told_by_manifest(place: Path, listing: Listing) -> tuple[Listing, list[Note
     return listing, []
 
 
+def _spare_masks(listing: Listing) -> tuple[Path, ...]:
+    """The masks that a layout found by their name, and that are of none of its scans."""
+    used = {item.mask.resolve() for item in listing.items if isinstance(item.mask, Path)}
+    return tuple(mask for mask in listing.masks if mask.resolve() not in used)
+
+
 def _with_header(item: Item) -> Item:
     """Patient and study from a DICOM header, where no table named them."""
-    if item.source.format != "dicom" or (item.patient is not None and item.study is not None):
+    if item.source.format not in ("dicom", "slide") or (item.patient is not None and item.study is not None):
         return item
     try:
         identity = identity_of(item.source)

@@ -8,6 +8,7 @@ from halescan.errors import SettingError
 
 CATALOGUE: dict[str, str] = {
     "healthy-atlas": "halescan.detectors.healthy_atlas:HealthyAtlas",
+    "symmetry": "halescan.detectors.symmetry:Symmetry",
     "autoencoder": "halescan.detectors.autoencoder:Autoencoder",
     "memory-autoencoder": "halescan.detectors.memory_autoencoder:MemoryAutoencoder",
     "vae": "halescan.detectors.vae:VAE",
@@ -21,8 +22,20 @@ CATALOGUE: dict[str, str] = {
     "region-inpainting": "halescan.detectors.region_inpainting:RegionInpainting",
     "f-anogan": "halescan.detectors.f_anogan:FAnoGAN",
     "p-net": "halescan.detectors.p_net:PNet",
+    "anoddpm": "halescan.detectors.anoddpm:AnoDDPM",
+    "guided-diffusion": "halescan.detectors.guided_diffusion:GuidedDiffusion",
+    "modality-translation": "halescan.detectors.modality_translation:ModalityTranslation",
+    "global-gaussian": "halescan.detectors.global_gaussian:GlobalGaussian",
+    "feature-autoencoder": "halescan.detectors.feature_autoencoder:FeatureAutoencoder",
+    "synthetic-anomaly": "halescan.detectors.synthetic_anomaly:SyntheticAnomaly",
+    "anomaly-dino": "halescan.detectors.anomaly_dino:AnomalyDINO",
     "padim": "halescan.detectors.padim:PaDiM",
     "patchcore": "halescan.detectors.patchcore:PatchCore",
+    "reverse-distillation": "halescan.detectors.reverse_distillation:ReverseDistillation",
+    "edc": "halescan.detectors.edc:EDC",
+    "dinomaly": "halescan.detectors.dinomaly:Dinomaly",
+    "uninformed-students": "halescan.detectors.uninformed_students:UninformedStudents",
+    "ensemble": "halescan.detectors.ensemble:Ensemble",
 }
 
 

@@ -12,7 +12,7 @@ from halescan.detectors.perceptual import Perception
 from halescan.errors import SettingError
 from halescan.networks.blocks import resize
 from halescan.networks.conv_autoencoder import ConvAutoencoder
-from halescan.networks.residuals import PIXEL_KINDS, precision_residual, residual
+from halescan.networks.residuals import COLOUR_KINDS, PIXEL_KINDS, colour_residual, precision_residual, residual
 from halescan.networks.ssim import ssim_map
 from halescan.training.chance import seeded
 from halescan.training.device import home, to_array, to_tensors
@@ -23,7 +23,7 @@ from halescan.training.weights import module_arrays, put_arrays
 from halescan.types import Batch, Images, Scores
 
 _LOSSES = ("l1", "l2", "ssim+l1", "uncertainty")
-_RESIDUALS = (*PIXEL_KINDS, "perceptual", "precision")
+_RESIDUALS = (*PIXEL_KINDS, *COLOUR_KINDS, "perceptual", "precision")
 _LOG_VARIANCES = (
     -9.2,
     4.0,
@@ -45,14 +45,17 @@ class Autoencoder(Detector):
             pixel, as in AE-U.
         residual: "l1" (its mean is the source's mean absolute error), "l2", "ssim"; "perceptual": the distance
             between features, in 2-D of a backbone, in 3-D of the autoencoder's own encoder; "precision": the squared
-            error over the drawn variance, which needs the loss "uncertainty".
+            error over the drawn variance, which needs the loss "uncertainty"; "red" and "dab", for stained tissue in
+            colour: the red, or the brown dye, that the reconstruction lacks. What is smaller than a pixel of `side` is
+            averaged away.
         backbone: Whose features "perceptual" compares in 2-D; None, or no weights to be found: the own encoder's.
 
     Source:
-        The CT autoencoder of METHODS §1 (layers and loss are not given there); layer sizes and latent as in Cai et al.
-        2025, arXiv:2404.04518. We differ: no hidden dense layer, linear instead of sigmoid end (robust intensities
-        pass 1). The 3-D median filter over a series is the scoring's. AE-U is Mao et al. 2020,
-        doi:10.1007/978-3-030-59725-2_51; we differ: the spread is never below 0.01.
+        The convolutional autoencoder of a CT study that gave neither layers nor loss; layer sizes and latent as in Cai
+        et al. 2025, arXiv:2404.04518. We differ: no hidden dense layer, linear instead of sigmoid end (robust
+        intensities pass 1). The 3-D median filter over a series is the scoring's. AE-U is Mao et al. 2020,
+        doi:10.1007/978-3-030-59725-2_51; we differ: the spread is never below 0.01. "red" is that of Cano et al. 2023,
+        arXiv:2309.16053; we differ: a map of how much red is lost in place of a count.
     """
 
     name = "autoencoder"
@@ -75,7 +78,7 @@ class Autoencoder(Detector):
         batch_size: int = 32,
         learning_rate: float = 2e-3,
         loss: Literal["l1", "l2", "ssim+l1", "uncertainty"] = "l2",
-        residual: Literal["l1", "l2", "ssim", "perceptual", "precision"] = "l1",
+        residual: Literal["l1", "l2", "ssim", "red", "dab", "perceptual", "precision"] = "l1",
         backbone: str | None = "mobilenet_v2",
     ) -> None:
         if loss not in _LOSSES:
@@ -108,6 +111,12 @@ class Autoencoder(Detector):
         return self
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
+        channels = normal.take([0]).images.shape[1]
+        if self.residual in COLOUR_KINDS and channels != 3:
+            raise SettingError(
+                f'residual "{self.residual}" looks for colour and needs 3 channels, got {channels}; '
+                "take a profile with channels 3, or another residual"
+            )
         with seeded(run.seed, self.name, "weights"):
             self._network = self._build(normal.take([0]).images.shape[1:])
         settings = Schedule(
@@ -126,6 +135,8 @@ class Autoencoder(Detector):
             strange = self._perception.residual(self._network, small, drawn)
         elif log_variance is not None and self.residual == "precision":
             strange = precision_residual(small, drawn, log_variance)
+        elif self.residual in COLOUR_KINDS:
+            strange = colour_residual(self.residual, small, drawn)
         else:
             strange = residual(self.residual, small, drawn)
         return Scores(map=to_array(strange), reconstruction=to_array(resize(drawn, images.shape[2:])))

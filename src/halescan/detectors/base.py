@@ -12,7 +12,8 @@ from torch import nn
 from halescan.errors import NotFitted, SettingError, ShapeError, TrainingError
 from halescan.training.device import find_device
 from halescan.training.run import Run
-from halescan.types import Batch, Images, Scores, Stack
+from halescan.training.schedule import Schedule
+from halescan.types import Batch, Images, Labelled, Scores, Stack
 
 
 class Detector(ABC):
@@ -62,13 +63,15 @@ class Detector(ABC):
         """Learn from images `(n, c, *grid)` that readers called healthy.
 
         Args:
-            normal: The healthy cohort, or a small array of it.
+            normal: The healthy cohort, or a small array of it; with `labels` the abnormal images among it.
             check: Healthy images kept apart, to watch the loss.
-            labels: `(n,)` for the methods that need abnormal examples; refused by the others.
+            labels: `(n,)`, 1 or True for abnormal: for the methods that need abnormal examples (`needs_abnormal`);
+                refused by the others. These get the images as `Labelled`.
             run: Seed, device, folder and listener; the defaults keep nothing.
 
         Raises:
-            TrainingError: if there is nothing to learn from, or labels are given to a method that uses none.
+            TrainingError: if there is nothing to learn from, labels are given to a method that uses none, or a method
+                that learns from both kinds is not given both.
             ShapeError: if the method does not take images of this shape.
         """
         images = Stack(normal) if isinstance(normal, np.ndarray) else normal
@@ -77,23 +80,38 @@ class Detector(ABC):
         if labels is not None and not self.needs_abnormal:
             raise TrainingError(f"{self.name} learns from healthy images alone; leave labels out")
         shape = images.take([0]).images.shape[1:]
-        self._check_kind(shape)
-        self._learn(images, check, run or Run())
+        self.check_kind(shape)
+        cohort = self._labelled(images, labels) if self.needs_abnormal else images
+        self._learn(cohort, check, run or Run())
         self.learned_shape = tuple(shape)
         return self
 
     def check_run(self, run: Run) -> str:
-        """Refuse now what `fit` would refuse after reading every scan: a device or weights that cannot be used.
+        """Refuse now what `fit` would refuse after reading every scan: a device, weights or steps that cannot be used.
 
         Returns:
             What the result will depend on beside settings and images: the backbone's checksum, or nothing.
 
         Raises:
-            SettingError: if there is no such device.
+            SettingError: if there is no such device, or the settings make no schedule.
             WeightsError: if a backbone's weights are damaged.
         """
         find_device(run.device)
+        settings = self.settings
+        if "steps" in settings:
+            Schedule(**{name: settings[name] for name in ("steps", "batch_size", "learning_rate") if name in settings})
+        if settings.get("encoder_steps", 1) < 1:
+            raise SettingError(f"encoder_steps must be 1 or more, got {self.settings['encoder_steps']}; 300 is usual")
         return ""
+
+    def same_in_every_seed(self, images: int, encoder: str) -> bool:
+        """Whether another seed would learn the very same from the same images: then one training tells all.
+
+        Args:
+            images: How many there are to learn from, at most.
+            encoder: What `check_run` gave.
+        """
+        return False
 
     def score(self, batch: Batch | np.ndarray) -> Scores:
         """Strangeness of images `(n, c, *grid)`; see `Scores`.
@@ -169,14 +187,33 @@ class Detector(ABC):
                 part.to(target)
         return self
 
-    def _check_kind(self, shape: tuple[int, ...]) -> None:
-        """Refuse `(c, *grid)` that the method cannot take."""
+    def check_kind(self, shape: tuple[int, ...]) -> None:
+        """Refuse images of a shape `(c, *grid)` that the method cannot take.
+
+        Raises:
+            ShapeError: if it cannot.
+        """
         if len(shape) - 1 not in self.dims:
             raise ShapeError(
                 f"{self.name} works in {self.dims} dimensions, got images of shape {shape} (channels first)"
             )
         if shape[0] not in self.channels:
             raise ShapeError(f"{self.name} takes {self.channels} channels, got {shape[0]}")
+
+    def _labelled(self, images: Images, labels: np.ndarray | None) -> Labelled:
+        """Images with their labels; refuse those that lack either kind."""
+        if labels is None:
+            raise TrainingError(
+                f"{self.name} learns from abnormal examples too and cannot do without: give labels=, 1 for abnormal; "
+                "on the command line --abnormal FOLDER, or a table with a label column"
+            )
+        abnormal = np.asarray(labels).astype(bool)
+        if abnormal.shape != (len(images),):
+            raise TrainingError(f"labels must be one a image, {len(images)}, got an array of shape {abnormal.shape}")
+        if abnormal.all() or not abnormal.any():
+            kind = "healthy" if abnormal.all() else "abnormal"
+            raise TrainingError(f"{self.name} learns from healthy and abnormal images, got no {kind} one")
+        return Labelled(images, abnormal)
 
     @abstractmethod
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None: ...

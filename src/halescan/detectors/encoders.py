@@ -10,8 +10,7 @@ from torch import nn
 
 from halescan.networks import backbones
 from halescan.networks.backbones import Backbone
-from halescan.networks.mobilenet_v2 import STRIDES
-from halescan.networks.own_encoder import OwnEncoder, SpotThePaste
+from halescan.networks.own_encoder import OwnEncoder, SpotThePaste, stand_in_levels
 from halescan.training.chance import seeded
 from halescan.training.device import find_device
 from halescan.training.loop import learn
@@ -67,15 +66,6 @@ def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int
     schedule = Schedule(steps, batch_size=batch_size, learning_rate=2e-3, weight_decay=1e-4, curve="one-cycle")
     learn(game, _play, images=images, settings=schedule, run=run, stage="encoder")
     return Backbone.own(game.encoder).to(find_device(run.device))
-
-
-def stand_in_levels(levels: Sequence[int], *, deepest: int) -> tuple[int, ...]:
-    """Levels of an own encoder with the strides that these blocks have in MobileNetV2; each once, in order."""
-    halvings = [1]
-    for stride in STRIDES:
-        halvings.append(halvings[-1] + (stride == 2))
-    wanted = {halvings[min(max(level, 1), len(halvings)) - 1] for level in levels}
-    return tuple(sorted({min(level, deepest) for level in wanted}))
 
 
 def backbones_at_hand(weights: Path | None = None) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import torch
 
 from halescan.detectors.base import Detector
 from halescan.detectors.encoders import check_backbone
-from halescan.detectors.features import FeatureSpace, as_places, as_tensor, check_grid, part_of, read
+from halescan.detectors.features import BASIS_IMAGES, FeatureSpace, as_places, as_tensor, check_grid, part_of, read
 from halescan.errors import NotFitted, SettingError, TrainingError
 from halescan.networks.gaussians import PlaceGaussians
 from halescan.networks.pyramid import Pyramid
@@ -93,6 +93,10 @@ class PaDiM(Detector):
         """Refuse a device or damaged weights before any scan is read; gives the backbone's origin."""
         super().check_run(run)
         return check_backbone(self.backbone, run)
+
+    def same_in_every_seed(self, images: int, encoder: str) -> bool:
+        """Unless an encoder has to be trained, or there are more images than the directions are learned from."""
+        return encoder != "own" and images <= BASIS_IMAGES
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         if len(normal) < 2:

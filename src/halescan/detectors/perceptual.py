@@ -39,7 +39,7 @@ class Perception:
     def learn(
         cls, network: ConvAutoencoder, normal: Images, *, name: str | None, grid: tuple[int, ...], run: Run
     ) -> Self:
-        """The means and spreads of healthy features; the backbone is looked for as DESIGN §3 says."""
+        """The means and spreads of healthy features: the backbone's, or without weights the own encoder's."""
         new = cls(_find(name, run) if len(grid) == 2 and name is not None else None, [], []).to(home(network))
         seen = (new._levels(network, resize(images, grid)) for images in _some(normal, network))
         new.means, new.spreads = _mean_and_spread(seen)

@@ -43,10 +43,23 @@ class Shortcut:
         return {"statistic": self.name, "auroc": self.auroc, "model_auroc": self.model_auroc, "sentence": self.sentence}
 
 
+def shortcut_sentence(shortcuts: Sequence[Shortcut]) -> str:
+    """All of them in one sentence, the best first; "" without any."""
+    if len(shortcuts) < 2:
+        return "".join(one.sentence for one in shortcuts)
+    reached = ", ".join(f"{one.name} {one.auroc:.2f}" for one in shortcuts)
+    return (
+        f"the model's AUROC of {shortcuts[0].model_auroc:.2f} is not clearly above what trivial statistics reach alone "
+        f"({reached}): on these data it does not show that it sees disease"
+    )
+
+
 def shortcut_warnings(
     model_auroc: float | None, baselines: Mapping[str, Any], *, near: float = NEAR
 ) -> tuple[Shortcut, ...]:
     """The trivial statistics that come within `near` of the model's AUROC or exceed it, best first.
+
+    One whose own interval holds 0.5 is left out: it may be chance, and explains nothing.
 
     Args:
         model_auroc: Image AUROC of the model; None (it could not be told) warns of nothing.
@@ -55,7 +68,7 @@ def shortcut_warnings(
     """
     if model_auroc is None:
         return ()
-    reached = {name: _reached(figures) for name, figures in baselines.items()}
+    reached = {name: _reached(figures) for name, figures in baselines.items() if not _by_chance(figures)}
     close = [(name, value) for name, value in reached.items() if value is not None and value >= model_auroc - near]
     close.sort(key=lambda pair: (-pair[1], pair[0]))
     return tuple(Shortcut(name, value, model_auroc) for name, value in close)
@@ -148,11 +161,23 @@ def together(
 
 def _reached(figures: Any) -> float | None:
     """The best AUROC behind an entry, in either direction."""
-    if isinstance(figures, int | float):
-        return max(float(figures), 1 - float(figures))
-    found = figures.get("auroc_either_direction") or figures.get("auroc") or figures
+    found = _figure(figures)
     value = found.get("value") if isinstance(found, Mapping) else found
     return None if value is None else max(float(value), 1 - float(value))
+
+
+def _by_chance(figures: Any) -> bool:
+    """Whether the interval of an entry's AUROC is known and holds 0.5."""
+    found = _figure(figures)
+    ends = (found.get("low"), found.get("high")) if isinstance(found, Mapping) else (None, None)
+    return ends[0] is not None and ends[1] is not None and ends[0] <= 0.5 <= ends[1]
+
+
+def _figure(figures: Any) -> Any:
+    """An AUROC, as a figure or a number, out of what an entry may be."""
+    if not isinstance(figures, Mapping):
+        return figures
+    return figures.get("auroc_either_direction") or figures.get("auroc") or figures
 
 
 def _auroc(truth: np.ndarray, values: np.ndarray, members: np.ndarray, seed: int, draws: int) -> dict[str, Any]:

@@ -22,12 +22,14 @@ from halescan.evaluation.resampling import (
 )
 
 __all__ = [
+    "LEAST_PATIENTS",
+    "SPECIFICITIES",
     "PatientScores",
     "aggregate_patients",
-    "SPECIFICITIES",
     "count_cases",
     "image_figures",
     "image_metrics",
+    "of_so_many_patients",
     "operating_point",
     "pixel_metrics",
     "ranking_figures",
@@ -37,6 +39,9 @@ __all__ = [
 
 SPECIFICITIES = (0.90, 0.95)
 """Shares of healthy cases that must pass, at which sensitivity is told."""
+
+LEAST_PATIENTS = 10
+"""Patients of a class below which a figure by patient has no interval: two patients redrawn are nearly always alike."""
 
 Figure = dict[str, Any]
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -237,6 +242,22 @@ def aggregate_patients(
         labels=np.array([truth[part].any() for part in parts], bool),
         images=np.array([len(part) for part in parts], int),
     )
+
+
+def of_so_many_patients(figures: Mapping[str, Figure], *, healthy: int, abnormal: int) -> dict[str, Figure]:
+    """Figures by patient, without their intervals where a class has fewer than `LEAST_PATIENTS`; `"why"` counts them.
+
+    Args:
+        healthy: Patients without any abnormal case.
+        abnormal: Patients with one.
+    """
+    if min(healthy, abnormal) >= LEAST_PATIENTS:
+        return dict(figures)
+    why = f"{healthy} healthy and {abnormal} abnormal patients, fewer than {LEAST_PATIENTS} of a class: no interval"
+    return {
+        name: figure if figure["value"] is None else {**figure, "low": None, "high": None, "why": why}
+        for name, figure in figures.items()
+    }
 
 
 def count_cases(labels: Sequence[Any] | np.ndarray, *, groups: Sequence[Any] | None = None) -> dict[str, int]:

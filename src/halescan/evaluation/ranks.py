@@ -57,6 +57,23 @@ def critical_difference(sets: int, methods: int) -> float | None:
     return reach * float(np.sqrt(methods * (methods + 1) / (6 * sets)))
 
 
+def joined(mean: Sequence[float], critical: float | None) -> tuple[tuple[int, ...], ...]:
+    """The methods not told apart, as places in `mean`: each run of mean ranks less than `critical` apart.
+
+    A run within another is left out, and so is a method by itself: these are the bars of Demsar's drawing. Without a
+    critical difference there is no test, and no bar.
+    """
+    if critical is None:
+        return ()
+    order = sorted(range(len(mean)), key=lambda place: mean[place])
+    runs: list[tuple[int, ...]] = []
+    for first, place in enumerate(order):
+        run = tuple(other for other in order[first:] if mean[other] - mean[place] < critical)
+        if len(run) > 1 and not any(set(run) <= set(longer) for longer in runs):
+            runs.append(run)
+    return tuple(runs)
+
+
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm's step-down correction for testing several hypotheses at once; None stays None and counts for nothing.
 

@@ -15,6 +15,10 @@ MOST_GROUPS = 20
 """More values than this in a column of words are no groups."""
 
 MISSING = "not given"
+
+AGAINST = "all healthy cases"
+"""What a finding's groups are held against: a column that is empty for every healthy case parts the abnormal ones."""
+
 _FEW_NUMBERS = 6  # a column of numbers with more distinct values than this is cut into bands
 
 
@@ -31,6 +35,9 @@ def subgroup_metrics(
 ) -> dict[str, dict[str, Any]]:
     """Figures of the cases of each value of a column, or of each band of a column of numbers.
 
+    A column that is empty for every healthy case tells of the finding (its cause, its size): there each group of
+    abnormal cases stands against all healthy ones, `against` says so, and a rate of false alarms would be no group's.
+
     Args:
         labels: `(n,)` True is abnormal.
         scores: `(n,)` larger is stranger.
@@ -42,7 +49,7 @@ def subgroup_metrics(
 
     Returns:
         By group: `n`, `auroc`, `average_precision`, `sensitivity_at`, and with decisions `false_alarms` and
-        `sensitivity`. A group of one class has None, with `"why"`.
+        `sensitivity`; or `against`. A group of one class has None, with `"why"`.
 
     Raises:
         SettingError: on a column of words with more than 20 values, or bands for a column that holds words.
@@ -53,18 +60,29 @@ def subgroup_metrics(
     if len(column) != len(truth):
         raise ShapeError(f"{len(column)} values of a column for {len(truth)} cases; expected one a case")
     above = None if decisions is None else check_labels(decisions, what="decisions")
-    found = {}
-    for name, chosen in _chosen(column, bands).items():
+    chosen_by, of_finding = _chosen(column, bands), _of_finding(truth, column)
+    if of_finding:
+        chosen_by = {name: chosen | ~truth for name, chosen in chosen_by.items() if (chosen & truth).any()}
+    found: dict[str, dict[str, Any]] = {}
+    for name, chosen in chosen_by.items():
         some = _part(groups, chosen)
         options: dict[str, Any] = {"groups": some, "seed": seed, "draws": draws}
         image, at = image_figures(truth[chosen], values[chosen], **options)
-        found[name] = {
-            "n": count_cases(truth[chosen], groups=some),
-            **image,
-            "sensitivity_at": at,
-            **({} if above is None else _decided(truth[chosen], above[chosen], some)),
-        }
+        decided = {} if above is None else _decided(truth[chosen], above[chosen], some)
+        found[name] = {"n": count_cases(truth[chosen], groups=some), **image, "sensitivity_at": at, **decided}
+        if of_finding:
+            found[name].pop("false_alarms", None)
+            found[name]["against"] = AGAINST
     return found
+
+
+def check_groups(column: Sequence[str | None], bands: Sequence[float] | None) -> None:
+    """Refuse a column that `subgroup_metrics` could not part into groups.
+
+    Raises:
+        SettingError: on more than 20 different words, or bands for a column that holds words.
+    """
+    _chosen(column, bands)
 
 
 def parse_bands(text: str) -> tuple[str, tuple[float, ...] | None]:
@@ -91,6 +109,12 @@ def _decided(truth: np.ndarray, above: np.ndarray, groups: Sequence[Any] | None)
         "false_alarms": false_alarm_rate(above[~truth], groups=_part(groups, ~truth)),
         "sensitivity": wilson(int(above[truth].sum()), ill["images"], patients=ill.get("patients")),
     }
+
+
+def _of_finding(truth: np.ndarray, column: Sequence[str | None]) -> bool:
+    """Whether a column says something of abnormal cases only."""
+    given = np.array([bool(str(value or "").strip()) for value in column], bool)
+    return bool(given.any() and not truth.all() and not given[~truth].any())
 
 
 def _part(groups: Sequence[Any] | None, chosen: np.ndarray) -> list[Any] | None:

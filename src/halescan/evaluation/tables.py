@@ -1,9 +1,13 @@
 """Tables for people: rows of figures as Markdown, each with its interval."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 _NOTHING = "–"
+_FIGURE = re.compile(
+    r"[<>]?\s*[-−+]?\d[\d,.]*(e[-+]?\d+)?\s*%?\s*(\(.*\))?\*?"
+)  # 0.91 (0.88–0.94), < 0.001, 1,234, 12 %
 
 
 def figure_text(figure: Mapping[str, Any] | None, *, digits: int = 3) -> str:
@@ -56,8 +60,15 @@ def _escape(text: str) -> str:
 
 
 def _holds_numbers(rows: Sequence[Mapping[str, Any]], key: str) -> bool:
-    found = [row.get(key) for row in rows if row.get(key) is not None]
-    return bool(found) and all(isinstance(value, int | float | Mapping) for value in found)
+    """Whether a column is to be read from its last digit: numbers and figures, as such or as text."""
+    found = [row.get(key) for row in rows if row.get(key) not in (None, _NOTHING)]
+    return bool(found) and all(_is_number(value) for value in found)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return _FIGURE.fullmatch(value.strip()) is not None
+    return isinstance(value, int | float | Mapping)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

@@ -8,12 +8,27 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from halescan.errors import AmbiguousScan, HalescanError, ScanError
+from halescan.io.contrasts import stack
 from halescan.io.search import find_among, first_bytes, format_by_content, format_by_ending
 from halescan.io.slices import one_slice
+from halescan.io.slide import is_slide, open_slide
 from halescan.io.source import Format, Found, Problem, Source
 from halescan.types import Identity, Note, Scan
 
-__all__ = ["FORMATS", "Format", "Found", "Problem", "Source", "find", "formats", "identity_of", "read", "source_of"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Found",
+    "Problem",
+    "Source",
+    "find",
+    "formats",
+    "identity_of",
+    "is_slide",
+    "open_slide",
+    "read",
+    "source_of",
+]
 
 FORMATS: dict[str, str] = {
     "dicom": "halescan.io.dicom:DICOM",
@@ -21,9 +36,10 @@ FORMATS: dict[str, str] = {
     "raster": "halescan.io.raster:RASTER",
     "metaimage": "halescan.io.metaimage:METAIMAGE",
     "arrays": "halescan.io.arrays:ARRAYS",
+    "slide": "halescan.io.slide:SLIDE",
 }
 
-_READABLE = "DICOM, NIfTI, MetaImage, NRRD, PNG, JPEG, TIFF, BMP, .npy and .npz"
+_READABLE = "DICOM, NIfTI, MetaImage, NRRD, PNG, JPEG, TIFF, BMP, .npy, .npz and whole slides"
 _LISTED = 12
 _SHORTEST_UID_END = 5
 
@@ -102,8 +118,10 @@ def _read(source: Source) -> Scan:
     """Read a source with the format that its content shows; all that goes wrong there is a ScanError here."""
     if source.slice_index is not None:
         return one_slice(source, _read)
+    if source.stacked:
+        return stack(source, lambda path: _read(source_of(path)))
     try:
-        true, notes = _recognise(source) if len(source.files) == 1 else (source.format, ())
+        true, notes = _true_format(source)
         scan = formats()[true].read(replace(source, format=true))
     except HalescanError:
         raise
@@ -111,11 +129,18 @@ def _read(source: Source) -> Scan:
         raise ScanError(f"{source.path}: too large for the memory of this machine. Reduce its size first.") from None
     except OSError as error:
         if error.strerror is None:
-            raise _damaged(source, error) from None
+            raise _damaged(source) from None
         raise ScanError(f"{source.path}: cannot be opened ({error.strerror}).") from None
-    except Exception as error:  # a damaged file can make a parser raise anything; its words may quote the file
-        raise _damaged(source, error) from None
+    except Exception:  # a damaged file can make a parser raise anything; its words may quote the file
+        raise _damaged(source) from None
     return replace(scan, notes=notes + scan.notes) if notes else scan
+
+
+def _true_format(source: Source) -> tuple[str, tuple[Note, ...]]:
+    """What a source is read as; a slide is told by more than its first bytes."""
+    if is_slide(source):
+        return "slide", ()
+    return _recognise(source) if len(source.files) == 1 else (source.format, ())
 
 
 def _recognise(source: Source) -> tuple[str, tuple[Note, ...]]:
@@ -136,12 +161,9 @@ def _recognise(source: Source) -> tuple[str, tuple[Note, ...]]:
     return true, (Note("mislabelled", {"ending": path.suffix, "format": true}),)
 
 
-def _damaged(source: Source, error: Exception) -> ScanError:
+def _damaged(source: Source) -> ScanError:
     """One sentence for a file that its parser gave up on."""
-    kind = type(error).__name__
-    return ScanError(
-        f"{source.path}: damaged or cut short ({source.format}, {kind}). Copy it again from where it came."
-    )
+    return ScanError(f"{source.path}: damaged or cut short. Copy it again from where it came.")
 
 
 def _choose(folder: Path, series: str | None) -> Source:

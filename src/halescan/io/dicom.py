@@ -5,7 +5,7 @@ import warnings
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os.path import commonpath
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from halescan.io.dicom_geometry import frame_planes, pixel_spacing, plane, slice
 from halescan.io.dicom_pixels import check_size, frames_of, grey_values, has_image, stored_bytes
 from halescan.io.identity import MAY_STAY
 from halescan.io.pixels import LARGEST_BYTES, check_affordable, check_claim, finish
+from halescan.io.slide_dicom import WHOLE_SLIDE
 from halescan.io.source import Format, Found, Problem, Source
 from halescan.types import Identity, Note, Scan
 
@@ -38,6 +39,7 @@ class _Header:
     study: str
     series: str
     stackable: bool
+    slide: bool = False
 
 
 def sources(paths: Sequence[Path]) -> Found:
@@ -46,9 +48,10 @@ def sources(paths: Sequence[Path]) -> Found:
     A series may lie in several folders. Only slices that somebody sorted into healthy/ and abnormal/, or train/ and
     test/, are told apart: they are two scans.
     Slices that say where they lie are stacked; a file without a position (an X-ray, an ultrasound still) or with many
-    frames is a source of its own, also within a series.
+    frames is a source of its own, also within a series. The levels of a whole slide are one source, of format "slide".
     """
     stacks: dict[tuple[tuple[str, ...], str, str], list[Path]] = defaultdict(list)
+    slides: dict[tuple[tuple[str, ...], str, str], list[Path]] = defaultdict(list)
     alone: list[Source] = []
     problems: list[Problem] = []
     for path in paths:
@@ -57,11 +60,16 @@ def sources(paths: Sequence[Path]) -> Found:
         except ScanError as error:
             problems.append(Problem(path, str(error)))
             continue
-        if header.stackable:
+        if header.slide:
+            slides[_sorted_as(path), header.study, header.series].append(path)
+        elif header.stackable:
             stacks[_sorted_as(path), header.study, header.series].append(path)
         else:
             alone.append(Source(path, "dicom", (path,), series=header.series or None))
-    return Found((*(_stacked(series, files) for (_, _, series), files in stacks.items()), *alone), tuple(problems))
+    whole = [replace(_stacked(series, files), format="slide") for (_, _, series), files in slides.items()]
+    return Found(
+        (*(_stacked(series, files) for (_, _, series), files in stacks.items()), *alone, *whole), tuple(problems)
+    )
 
 
 def _sorted_as(path: Path) -> tuple[str, ...]:
@@ -130,7 +138,8 @@ def _sort_header(path: Path) -> _Header:
         study, series = (str(dataset.get(word) or "") for word in ("StudyInstanceUID", "SeriesInstanceUID"))
     except (ValueError, TypeError):
         raise _damaged(path) from None
-    return _Header(path, study, series, stackable=placed and series != "")
+    slide = str(dataset.get("SOPClassUID")).encode() == WHOLE_SLIDE
+    return _Header(path, study, series, stackable=placed and series != "", slide=slide)
 
 
 def _stacked(series: str, files: list[Path]) -> Source:

@@ -144,6 +144,7 @@ def refuse_constant(pixels: np.ndarray, where: Path, *, colour: bool) -> None:
         value = tuple(first.tolist()) if colour else f"{float(first):g}"
         blank = BlankScan(f"{where}: every pixel has the value {value}: nothing to examine.")
         blank.value = None if colour else float(first)
+        blank.shape = pixels.shape[:-1] if colour else pixels.shape
         raise blank
 
 

@@ -19,6 +19,7 @@ class Source:
         index: Number of the image in a file that holds several.
         part: Name of the array in a file that holds several arrays.
         slice_index: The slice along the first axis, where one slice of a volume is meant and not the whole.
+        stacked: Whether the three files are contrasts of one body, to be read as the three channels of one scan.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class Source:
     index: int | None = None
     part: str | None = None
     slice_index: int | None = None
+    stacked: bool = False
 
     @property
     def within(self) -> str:

@@ -79,6 +79,10 @@ class Backbone:
             parts = [self.network(self._prepared(part), list(levels)) for part in images.split(share)]
         return [torch.cat(level).float() for level in zip(*parts, strict=True)]
 
+    def learning_levels(self, images: Tensor, levels: Sequence[int]) -> list[Tensor]:
+        """As `levels`, all images at once and with gradients: for a method that teaches the network on."""
+        return [level.float() for level in self.network(self._prepared(images), list(levels))]
+
     def check(self, levels: Sequence[int]) -> None:
         """Refuse levels that are not there."""
         if (

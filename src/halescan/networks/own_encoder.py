@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from halescan.errors import ShapeError
+from halescan.networks.blocks import two_or_more
+from halescan.networks.mobilenet_v2 import STRIDES
 
 WIDTHS = (24, 48, 96, 160, 224)
 
@@ -106,7 +108,9 @@ def paste_patches(images: Tensor, generator: torch.Generator, *, most: int = 4) 
     for to in range(count):
         for _ in range(int(torch.randint(1, most + 1, (1,), generator=generator))):
             chance = torch.rand(9, generator=generator).tolist()
-            tall, wide = (max(4, int(side * (0.06 + 0.24 * chance[i]))) for i, side in enumerate((height, width)))
+            tall, wide = (
+                min(side, max(4, int(side * (0.06 + 0.24 * chance[i])))) for i, side in enumerate((height, width))
+            )
             y, x = int(chance[2] * (height - tall)), int(chance[3] * (width - wide))
             v, u = int(chance[4] * (height - tall)), int(chance[5] * (width - wide))
             source = images[int(chance[6] * count) % count, :, v : v + tall, u : u + wide]
@@ -116,6 +120,15 @@ def paste_patches(images: Tensor, generator: torch.Generator, *, most: int = 4) 
             shown[to, :, y : y + tall, x : x + wide].lerp_(changed, soft)
             pasted[to, :, y : y + tall, x : x + wide].clamp_(min=soft)
     return shown, pasted
+
+
+def stand_in_levels(levels: Sequence[int], *, deepest: int) -> tuple[int, ...]:
+    """Levels of an own encoder with the strides that these blocks have in MobileNetV2; each once, in order."""
+    halvings = [1]
+    for stride in STRIDES:
+        halvings.append(halvings[-1] + (stride == 2))
+    wanted = {halvings[min(max(level, 1), len(halvings)) - 1] for level in levels}
+    return tuple(sorted({min(level, deepest) for level in wanted}))
 
 
 class _Level(nn.Module):
@@ -133,7 +146,7 @@ class _Level(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        here = self.down(images)
+        here = self.down(two_or_more(images))
         return F.relu(here + self.block(here))
 
 

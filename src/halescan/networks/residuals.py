@@ -8,8 +8,10 @@ from torch import Tensor
 from halescan.errors import SettingError
 from halescan.networks.blocks import resize
 from halescan.networks.ssim import ssim_map
+from halescan.networks.stain import dab_density, redness
 
 PIXEL_KINDS = ("l1", "l2", "ssim")
+COLOUR_KINDS = ("red", "dab")
 
 
 def residual(kind: str, images: Tensor, drawn: Tensor) -> Tensor:
@@ -25,6 +27,28 @@ def residual(kind: str, images: Tensor, drawn: Tensor) -> Tensor:
     if kind == "ssim":
         return (1 - ssim_map(images, drawn)).mean(1)
     raise SettingError(f"a residual of pixels is one of {', '.join(PIXEL_KINDS)}, got {kind!r}")
+
+
+def colour_residual(kind: str, images: Tensor, drawn: Tensor) -> Tensor:
+    """`(n, *grid)`: the redness ("red") or brown dye ("dab") of an image that its reconstruction lacks, 0 elsewhere.
+
+    What a healthy reconstruction paints too red is no finding.
+
+    Args:
+        kind: One of `COLOUR_KINDS`.
+        images: `(n, 3, *grid)`, red, green and blue in [0, 1].
+        drawn: Likewise.
+
+    Raises:
+        SettingError: for another kind, or images that are not in colour.
+    """
+    if kind not in COLOUR_KINDS or images.shape[1] != 3:
+        raise SettingError(
+            f"a residual of colours is one of {', '.join(COLOUR_KINDS)} and needs 3 channels, "
+            f"got {kind!r} and {images.shape[1]}; another residual, or a profile with channels 3, will do"
+        )
+    measure = redness if kind == "red" else dab_density
+    return (measure(images) - measure(drawn)).clamp(min=0)
 
 
 def precision_residual(images: Tensor, drawn: Tensor, log_variance: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Any vision model of transformers as a backbone: hidden states in, grids of features out."""
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,15 @@ from halescan.errors import WeightsError
 
 _LARGEST_NUMBER = 1_000_000  # in a config.json: no vision model is as wide, deep or large
 _CODE = {"auto_map", "attn_implementation", "experts_implementation", "quantization_config"}  # may fetch and run code
+_NEWER_NAMES = (  # of transformers 5, for vision transformers as the hub stores them
+    (
+        ("attention.attention.query.", "attention.q_proj."),
+        ("attention.attention.key.", "attention.k_proj."),
+        ("attention.attention.value.", "attention.v_proj."),
+        ("attention.output.dense.", "attention.o_proj."),
+    ),
+    (("encoder.layer.", "layers."), ("intermediate.dense.", "mlp.fc1."), ("output.dense.", "mlp.fc2.")),
+)
 _SPARE_BYTES = 64 * 2**20  # tables of positions and the like, which are computed and not stored
 
 
@@ -39,6 +49,7 @@ class TransformersModel(nn.Module):
                 sketch = AutoModel.from_config(made)
             prefix = getattr(sketch, "base_model_prefix", "") + "."
             plain = {name.removeprefix(prefix): value for name, value in weights.items()} | dict(weights)
+            plain = _named_as_here(plain, set(sketch.state_dict()))
             _check_fit(sketch, plain, kind, stored=sum(value.nbytes for value in weights.values()))
             self.model = AutoModel.from_config(made)
         except WeightsError:
@@ -48,6 +59,8 @@ class TransformersModel(nn.Module):
             raise WeightsError(f"this installation of transformers has no vision model {kind!r}: {why}") from error
         self.config = config
         self.model.load_state_dict(plain, strict=False)
+        asked = "interpolate_pos_encoding"  # a plain ViT refuses images of another size than it was taught with
+        self._any_size = {asked: True} if asked in inspect.signature(self.model.forward).parameters else {}
 
     @property
     def deepest(self) -> int:
@@ -64,7 +77,7 @@ class TransformersModel(nn.Module):
 
     def forward(self, images: Tensor, levels: Sequence[int]) -> list[Tensor]:
         """Normalised images `(n, 3, h, w)` to the hidden states of these levels as `(n, d, gh, gw)`."""
-        states = self.model(pixel_values=images, output_hidden_states=True).hidden_states
+        states = self.model(pixel_values=images, output_hidden_states=True, **self._any_size).hidden_states
         patch = self.config.get("patch_size", 1)
         grid = (images.shape[-2] // patch, images.shape[-1] // patch)
         return [_as_grid(states[level], grid) for level in levels]
@@ -114,6 +127,19 @@ def _at_most(count: int) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def _named_as_here(weights: Mapping[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
+    """The weights, and those under older names under those that this installation of transformers gives them."""
+    named = dict(weights)
+    for name, value in weights.items():
+        newer = name
+        for changes in _NEWER_NAMES:
+            for old, new in changes:
+                newer = newer.replace(old, new)
+            if newer in wanted:
+                named.setdefault(newer, value)
+    return named
 
 
 def _check_fit(sketch: nn.Module, weights: Mapping[str, Tensor], kind: str, *, stored: int) -> None:

@@ -12,17 +12,20 @@ from halescan.networks.blocks import conv, cut, double_conv, pad_to_multiple, re
 
 
 class UNet(nn.Module):
-    """`(n, c, *grid)` to `(n, c, *grid)`; linear end.
+    """`(n, c, *grid)` to `(n, drawn, *grid)`; linear end.
 
     Args:
         dims: 2 or 3.
-        channels: Of the image, in and out.
+        channels: Of the image.
         width: Channels of the first storey; each storey below has twice as many, at most 16 times.
         depth: Storeys; the grid halves between them.
         norm: "group", for small batches; or "batch", twice as fast to learn with on a CPU.
+        drawn: Channels that are drawn; None: the image's.
     """
 
-    def __init__(self, *, dims: int, channels: int, width: int, depth: int, norm: str = "group") -> None:
+    def __init__(
+        self, *, dims: int, channels: int, width: int, depth: int, norm: str = "group", drawn: int | None = None
+    ) -> None:
         super().__init__()
         widths = [width * min(2**storey, 16) for storey in range(depth)]
         self.step = 2 ** (depth - 1)
@@ -33,7 +36,7 @@ class UNet(nn.Module):
         pairs = list(zip(widths[1:], widths, strict=False))[::-1]
         self.narrow = nn.ModuleList(conv(dims, below, here, kernel=1) for below, here in pairs)
         self.up = nn.ModuleList(double_conv(dims, 2 * here, here, norm=norm) for _, here in pairs)
-        self.end = conv(dims, width, channels, kernel=1)
+        self.end = conv(dims, width, drawn or channels, kernel=1)
 
     def forward(self, images: Tensor) -> Tensor:
         hidden, crop = pad_to_multiple(images, self.step)

@@ -14,6 +14,7 @@ from halescan.reporting.nifti_out import write_map
 from halescan.reporting.numerals import Lang
 from halescan.reporting.overlay import overlay_png
 from halescan.reporting.pdf import write_pdf
+from halescan.reporting.slide_map import write_slide_map
 from halescan.reporting.words import language
 from halescan.types import CaseResult
 
@@ -23,7 +24,8 @@ FORMATS = ("html", "pdf", "json", "overlay", "map")
 def write_case(result: CaseResult, folder: Path, *, lang: str = "en", formats: Iterable[str] = FORMATS) -> None:
     """Write report.html, report.pdf, case.json, overlay.png and map.nii.gz of one case.
 
-    A case of several scans numbers the pictures and maps after the first (overlay-2.png, map-2.nii.gz). A method
+    A case of several scans numbers the pictures and maps after the first (overlay-2.png, map-2.nii.gz). The map of a
+    whole slide is a pyramid, map.tiff. A method
     without location leaves no map and no picture of one; a map without calibration leaves no map file, as it has no
     unit. An earlier result in `folder` is replaced; anything else there is left alone and refused.
 
@@ -68,7 +70,9 @@ def _write_files(result: CaseResult, folder: Path, lang: Lang, formats: tuple[st
             picture = overlay_png(scan, result.model, lang=lang)
             if picture is not None:
                 (folder / f"overlay{mark}.png").write_bytes(picture)
-        if "map" in formats and scan.tail is not None:
+        if "map" in formats and scan.tail is not None and scan.slide is not None:
+            write_slide_map(scan.slide, scan.tail, folder / f"map{mark}.tiff")
+        elif "map" in formats and scan.tail is not None:
             write_map(scan.scan, scan.tail, folder / f"map{mark}.nii.gz")
 
 
@@ -90,7 +94,7 @@ def _ours(entry: Path) -> bool:
     name = entry.name
     if name in ("report.html", "report.pdf", "case.json"):
         return True
-    for stem, ending in (("overlay", ".png"), ("map", ".nii.gz")):
+    for stem, ending in (("overlay", ".png"), ("map", ".nii.gz"), ("map", ".tiff")):
         if name.startswith(stem) and name.endswith(ending):
             middle = name.removeprefix(stem).removesuffix(ending)
             return middle == "" or (middle[0] == "-" and middle[1:].isdigit())

@@ -46,16 +46,18 @@ class Point:
     low: float | None = None
     high: float | None = None
     style: Style = Style()
+    ring: bool = False
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: its words, its ends, and whether it is logarithmic."""
+    """One axis: its words, its ends, whether it is logarithmic, and `marks`, where round values will not do."""
 
     label: str
     low: float
     high: float
     log: bool = False
+    marks: Sequence[tuple[float, str]] = ()
 
     def place(self, value: float) -> float:
         """Where a value lies, 0 to 1; what lies outside is held at the edge."""
@@ -65,13 +67,19 @@ class Axis:
         return (at - low) / ((high - low) or 1.0)
 
     def ticks(self) -> list[float]:
-        """Round values within."""
+        """Round values within, or the marks."""
+        if self.marks:
+            return [value for value, _ in self.marks]
         if not self.log:
             return ticks_between(self.low, self.high, about=5)
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         steps = (1, 2, 5) if last - first <= 2 else (1,)
         every = [step * 10.0**power for power in range(first, last + 1) for step in steps]
         return [value for value in every if self.low * 0.999 <= value <= self.high * 1.001]
+
+    def words(self, value: float) -> str:
+        """What stands at a tick."""
+        return dict(self.marks).get(value) or _tick(value)
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,8 @@ def lines_svg(
         level: Draw a dotted level.
         band: `(x, low, high)`: a grey band behind the curves.
     """
-    frame = _Frame(x, y, width, height)
+    lines_below = len(_wrapped(x.label, width - _Frame.left))
+    frame = _Frame(x, y, width, height, bottom=_Frame.bottom + 13 * (lines_below - 1))
     parts = [_band(frame, band)] if band else []
     parts += _axes(frame)
     if diagonal:
@@ -136,13 +145,23 @@ def scatter_svg(points: Sequence[Point], *, x: Axis, y: Axis, alt: str, width: f
 
 
 def ranks_svg(
-    ranks: Sequence[tuple[str, float, Style]], *, critical: float | None, alt: str, width: float = 760
+    ranks: Sequence[tuple[str, float, Style]],
+    *,
+    critical: float | None,
+    joined: Sequence[tuple[float, float]] = (),
+    alt: str,
+    width: float = 760,
 ) -> str:
-    """Mean ranks on a line, the best at the left, and the distance below which methods are not told apart."""
+    """Mean ranks on a line, the best at the left, and the distance below which methods are not told apart.
+
+    Args:
+        joined: From the best to the worst rank of each run of methods not told apart: a bar below the line.
+    """
     last = max(2.0, math.ceil(max(rank for _, rank, _ in ranks)))
-    left, right, base = 190.0, width - 190.0, 46.0
+    left, right, base = 190.0, width - 190.0, 56.0 if critical is not None else 24.0
     half = (len(ranks) + 1) // 2
-    height = base + 30 + 19 * half
+    below = 22 + 7 * len(joined)
+    height = base + 8 + below + 19 * half
 
     def at(rank: float) -> float:
         return left + (right - left) * (rank - 1) / (last - 1)
@@ -154,16 +173,19 @@ def ranks_svg(
             _segment(at(tick), base - 4, at(tick), base, _INK, 1.0),
             _text(at(tick), base - 8, str(tick), "middle"),
         ]
-    if critical is not None and critical < last - 1:
-        end = at(1 + critical)
-        parts += [
-            _segment(left, 12, end, 12, _SOFT, 2.4),
-            _text(end + 6, 16, f"critical difference {critical:.2f}", "start"),
-        ]
+    if critical is not None:
+        fits = critical <= last - 1
+        end = at(1 + critical) if fits else right
+        said = f"critical difference {critical:.2f}" + ("" if fits else ", longer than the axis")
+        parts += [_text(left, 12, said, "start"), _segment(left, 22, end, 22, _SOFT, 2.4)]
+        parts += [_segment(x, 18, x, 26, _SOFT, 1.2) for x in ((left, end) if fits else (left,))]
+    for number, (first, worst) in enumerate(joined):
+        level = base + 8 + 7 * number
+        parts.append(_segment(at(first) - 4, level, at(worst) + 4, level, _INK, 3.4))
     for place, (name, rank, style) in enumerate(ranks):
         on_left = place < half
         row = place if on_left else len(ranks) - 1 - place
-        level, edge = base + 22 + 19 * row, left - 10 if on_left else right + 10
+        level, edge = base + below + 19 * row, left - 10 if on_left else right + 10
         colour = style.colour if style.colour != GREY else _SOFT
         parts.append(
             f'<polyline points="{at(rank):.1f},{base:.1f} {at(rank):.1f},{level:.1f} {edge:.1f},{level:.1f}" '
@@ -210,22 +232,32 @@ def _axes(frame: _Frame) -> list[str]:
     for tick in x.ticks():
         place, bottom = frame.at(tick, y.low)
         parts.append(_segment(place, frame.top, place, bottom, _GRID, 1.0))
-        parts.append(_text(place, bottom + 15, _tick(tick), "middle"))
+        parts.append(_text(place, bottom + 15, x.words(tick), "middle"))
     for tick in y.ticks():
         left, place = frame.at(x.low, tick)
         parts.append(_segment(left, place, frame.width - frame.right, place, _GRID, 1.0))
-        parts.append(_text(left - 6, place + 4, _tick(tick), "end"))
+        parts.append(_text(left - 6, place + 4, y.words(tick), "end"))
     left, bottom = frame.at(x.low, y.low)
     parts.append(_segment(left, bottom, frame.width - frame.right, bottom, _SOFT, 1.0))
     parts.append(_segment(left, frame.top, left, bottom, _SOFT, 1.0))
     middle = (frame.left + frame.width - frame.right) / 2
-    parts.append(_text(middle, frame.height - 8, x.label, "middle", size=12))
+    said = _wrapped(x.label, frame.width - frame.left)
+    parts += [
+        _text(middle, frame.height - 8 - 13 * (len(said) - 1 - line), words, "middle", size=12)
+        for line, words in enumerate(said)
+    ]
     up = (frame.top + frame.height - frame.bottom) / 2
     parts.append(
         f'<text transform="translate(13 {up:.0f}) rotate(-90)" text-anchor="middle" font-size="12" fill="{_INK}">'
         f"{escape(y.label)}</text>"
     )
     return parts
+
+
+def _wrapped(label: str, width: float) -> list[str]:
+    """A label on one line, or broken behind a comma where it would be too long for so many pixels."""
+    head, comma, rest = label.partition(", ")
+    return [label] if not comma or 6.2 * len(label) <= width else [head + ",", rest]
 
 
 def _path(frame: _Frame, points: Sequence[tuple[float, float]], style: Style) -> str:
@@ -267,9 +299,9 @@ def _mark(frame: _Frame, point: Point) -> list[str]:
     if point.low is not None and point.high is not None:
         top, bottom = frame.at(point.x, point.high)[1], frame.at(point.x, point.low)[1]
         parts.append(_segment(px, top, px, bottom, point.style.colour, 1.4))
-    parts.append(
-        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4.2" fill="{point.style.colour}" stroke="#ffffff" stroke-width="1"/>'
-    )
+    fill, rim = ("#ffffff", point.style.colour) if point.ring else (point.style.colour, "#ffffff")
+    stroke = 1.8 if point.ring else 1
+    parts.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4.2" fill="{fill}" stroke="{rim}" stroke-width="{stroke}"/>')
     return parts
 
 

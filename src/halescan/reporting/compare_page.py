@@ -30,6 +30,11 @@ from halescan.reporting.json_out import write_atomically
 MOST_NAMED = len(COLOURS)  # methods with a colour of their own; beyond, curves are thin and grey
 _SHARE = (0.0, 1.0)
 _NONE = "–"
+_FEW = 20  # healthy cases below which a test of their p-values tells nothing
+_UNLIKELY = 0.05
+_MOST_BARRED = 4  # methods whose intervals can be told apart on one small chart
+_FINDINGS = (("0.125", "1/8"), ("0.25", "1/4"), ("0.5", "1/2"), ("1", "1"), ("2", "2"), ("4", "4"), ("8", "8"))
+_MOST_TOLD = 3  # rates of false findings with a column of their own; the curve tells the others
 
 
 def write_compare_page(
@@ -43,7 +48,7 @@ def write_compare_page(
 
     Args:
         record: The content of `comparison.json`.
-        curves: By set and method: `roc`, `pr` and `alarms` as lists of `(x, y)`, `distorted` as rows.
+        curves: By set and method: `roc`, `pr`, `alarms` and, where lesions are outlined, `froc` as lists of `(x, y)`.
         pictures: By set: `{"method", "pictures": [{"kind", "bytes", "rank", "of", "p_value", "decision"}]}`.
 
     Raises:
@@ -60,17 +65,36 @@ def render_compare_page(
 ) -> str:
     """The whole page as text."""
     styles = _styles(record)
-    sets = [_set_view(one, curves.get(one["name"], {}), pictures.get(one["name"]), styles) for one in record["sets"]]
+    marked = _marked(record)
+    sets = [_set_view(one, curves.get(one["name"], {}), pictures.get(one["name"]), styles) for one in marked]
     return _template().render(
         record=record,
         sets=sets,
         overview=_overview(record, styles) if len(sets) > 1 else None,
+        title=_title(record),
         costs=_cost_charts(record, styles),
         sources=_sources(record),
         settings=list(_settings(record)),
         headline=list(_headline(record)),
+        seeds=list(_seeds(record)),
         failed=[cell for cell in record["cells"] if cell["state"] == "failed"],
     )
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    """The page's heading; the trivial baseline that stands beside whatever was asked is not counted."""
+    count = sum(not method["baseline"] for method in record["methods"])
+    names = ", ".join(one["name"] for one in record["sets"])
+    return f"Comparison of {counted(count, 'anomaly detection method')} on {names}"
+
+
+def _marked(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The sets, and beside each method whether it learned from abnormal scans too."""
+    names = {method["name"] for method in record["methods"] if method["supervised"]}
+    return [
+        {**one, "ranking": [{**line, "supervised": line["method"] in names} for line in one["ranking"]]}
+        for one in record["sets"]
+    ]
 
 
 @dataclass(frozen=True)
@@ -106,14 +130,19 @@ def _set_view(
     return {
         **one,
         "levels": [f"{float(level):.0%}" for level in _levels(ranking)],
-        "by_patient": any(line["patient_auroc"] for line in ranking),
-        "scale": f"{_least(ranking):.1f} to 1",
+        "by_patient": _by_patient(one),
+        "scale": f"{_least(ranking):.1f}",
+        "cost_known": [key for key in _COSTS if any((line["cost"] or {}).get(key) for line in ranking)],
         "where": _where(ranking),
+        "lesions": _lesions(one, curves, styles),
+        "once": any(line["same_in_every_seed"] and line["rank"] for line in ranking),
+        "judged": any(line["reliability"] for line in ranking),
         "rows": [_row(line, ranking, styles) for line in ranking],
         "charts": list(_charts(one, curves, styles)),
         "legend": _legend([line["method"] for line in ranking if line["method"] in curves], styles),
-        "robustness": list(_robustness(ranking, curves, styles)),
-        "pictures": None if pictures is None else _pictures(pictures),
+        "robustness": list(_robustness(one, styles)),
+        "robust_legend": _legend(list(dict.fromkeys(row["method"] for row in one["robustness"])), styles),
+        "pictures": None if pictures is None else _pictures(pictures, ranking),
         "trivial": [_trivial(figures) for figures in one["baselines"]],
         "published_rows": [_published(row) for row in one["published"]],
         "subgroup_tables": list(_subgroup_tables(one.get("subgroups"))),
@@ -121,6 +150,7 @@ def _set_view(
     }
 
 
+_COSTS = ("steps", "fit_s", "ms_an_image", "peak_mb", "peak_gpu_mb")
 _WHERE = {
     "pixel_average_precision": "pixel AP",
     "dice": "Dice",
@@ -128,6 +158,16 @@ _WHERE = {
     "aupro": "AUPRO 0.3",
     "froc_score": "FROC score*",
 }
+
+
+def _by_patient(one: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How many patients of each class the figures by patient rest on; None where there are none."""
+    told = [line["patient_auroc"] for line in one["ranking"] if line["patient_auroc"]]
+    n = one["n"] or {}
+    if not told or "patients" not in n:
+        return None
+    ill = n["patients_with_abnormal"]
+    return {"healthy": n["patients"] - ill, "abnormal": ill, "few": any(figure["low"] is None for figure in told)}
 
 
 def _levels(ranking: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -149,7 +189,7 @@ def _row(line: Mapping[str, Any], ranking: Sequence[Mapping[str, Any]], styles: 
         "swatch": Markup(swatch_svg(style)),
         "interval": Markup(_interval(line, ranking, style)) if known else "",
         "auroc_text": figure(line["auroc"]),
-        "spread": seeds_text(line["auroc"]),
+        "spread": "any" if line["same_in_every_seed"] else seeds_text(line["auroc"]),
         "precision_text": figure(line["average_precision"]),
         "patient_text": figure(line["patient_auroc"]),
         "sensitivities": [figure(line["sensitivity_at"].get(level)) for level in _levels(ranking)],
@@ -157,11 +197,26 @@ def _row(line: Mapping[str, Any], ranking: Sequence[Mapping[str, Any]], styles: 
         "versus": _versus(line["versus_best"], first=line["rank"] == 1),
         "alarms_text": figure(alarms.get("realised")) if alarms.get("realised") else _NONE,
         "sensitivity_text": figure(line["sensitivity"]),
+        "promise": _promise(line["reliability"]),
         "fit": seconds(cost.get("fit_s")),
         "ms": _NONE if cost.get("ms_an_image") is None else f"{cost['ms_an_image']:.3g}",
         "memory": _NONE if cost.get("peak_mb") is None else f"{cost['peak_mb']:,.0f}",
+        "gpu": _NONE if cost.get("peak_gpu_mb") is None else f"{cost['peak_gpu_mb']:,.0f}",
         "steps": _NONE if cost.get("steps") is None else f"{cost['steps']:,d}",
     }
+
+
+def _promise(told: Mapping[str, Any] | None) -> str:
+    """What the test of the healthy p-values says: that nothing speaks against them, or in which direction they err."""
+    if told is None:
+        return _NONE
+    if told["tested"] < _FEW:
+        return f"too few to tell ({told['tested']})"
+    p = told["p_value"]
+    said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    if p > _UNLIKELY:
+        return said
+    return f"{said}, {'too many alarms' if told['excess'] >= told['shortfall'] else 'too few alarms'}"
 
 
 def _interval(line: Mapping[str, Any], ranking: Sequence[Mapping[str, Any]], style: Style) -> str:
@@ -247,32 +302,110 @@ def _calibration(one: Mapping[str, Any], lines: Sequence[Line]) -> Markup:
     )
 
 
-def _robustness(
-    ranking: Sequence[Mapping[str, Any]], curves: Mapping[str, Any], styles: Mapping[str, Style]
-) -> Iterator[_Chart]:
-    """AUROC and false alarms against each distortion, a line a method."""
-    names = [line["method"] for line in ranking if curves.get(line["method"], {}).get("distorted")]
-    rows = [(name, row) for name in names for row in curves[name]["distorted"]]
-    for distortion in dict.fromkeys(row["distortion"] for _, row in rows if row["distortion"]):
-        for key, words in (("auroc", "AUROC"), ("false_alarm", "False alarms realised")):
-            lines = [Line(name, _strengths(curves[name]["distorted"], distortion, key), styles[name]) for name in names]
-            lines = [line for line in lines if line.points]
-            if lines:
-                strengths = [x for line in lines for x, _ in line.points]
-                low = 0.0 if key == "false_alarm" else min(0.5, *(y for line in lines for _, y in line.points))
-                x, y = Axis(f"{distortion} (strength)", min(strengths), max(strengths)), Axis(words, low, 1.0)
-                drawing = lines_svg(lines, x=x, y=y, alt=f"{words} under {distortion}", width=240, height=200)
-                yield _Chart(distortion, Markup(drawing))
+def _lesions(one: Mapping[str, Any], curves: Mapping[str, Any], styles: Mapping[str, Style]) -> dict[str, Any] | None:
+    """Lesions found against false findings a case: a curve and a row a method; None without masks."""
+    known = [line for line in one["ranking"] if line["rank"] and line["lesions"]]
+    if not known:
+        return None
+    lines = [_froc_line(line["method"], curves.get(line["method"], {}).get("froc", []), styles) for line in known]
+    drawn = [line for line in lines if line.points]
+    told = _told_rates(known)
+    marks = [(float(rate), words) for rate, words in _FINDINGS]
+    x = Axis("False findings a case", marks[0][0], marks[-1][0], log=True, marks=marks)
+    y = Axis("Lesions found (share)", *_SHARE)
+    alt = f"Lesions found against false findings on {one['name']}"
+    return {
+        "count": known[0]["lesions"]["lesions"],
+        "drawing": Markup(lines_svg(drawn, x=x, y=y, alt=alt, height=270)) if drawn else "",
+        "rates": [words for rate, words in _FINDINGS if rate in told],
+        "rows": [_lesion_row(line, told, styles) for line in known],
+    }
 
 
-def _strengths(rows: Sequence[Mapping[str, Any]], distortion: str, key: str) -> list[tuple[float, float]]:
-    """The figure of each strength of a distortion; the undistorted scans have strength 0."""
-    found = [
-        (float(row["strength"]), float(row[key]["value"]))
-        for row in rows
-        if row["distortion"] == distortion and row.get(key) and row[key].get("value") is not None
-    ]
-    return sorted(found)
+def _told_rates(known: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The first, the middle and the last of the rates of false findings that any method reaches."""
+    at = [line["lesions"]["sensitivity_at"] for line in known]
+    reached = [rate for rate, _ in _FINDINGS if any((one.get(rate) or {}).get("reached") for one in at)]
+    if len(reached) <= _MOST_TOLD:
+        return reached
+    return [reached[0], reached[(len(reached) - 1) // 2], reached[-1]]
+
+
+def _froc_line(name: str, points: Sequence[tuple[float, float]], styles: Mapping[str, Style]) -> Line:
+    """The curve within the axis, level to its right end: fewer false findings than 8 a case are all there are."""
+    least, most = float(_FINDINGS[0][0]), float(_FINDINGS[-1][0])
+    before = [y for x, y in points if x < least]
+    within = [(x, y) for x, y in points if least <= x <= most]
+    started = [(least, before[-1])] if before else []
+    level = [*started, *within]
+    return Line(name, [*level, (most, level[-1][1])] if level else [], styles[name])
+
+
+def _lesion_row(line: Mapping[str, Any], rates: Sequence[str], styles: Mapping[str, Style]) -> dict[str, Any]:
+    told = line["lesions"]
+    at = [told["sensitivity_at"].get(rate) or {} for rate in rates]
+    return {
+        **line,
+        "swatch": Markup(swatch_svg(styles[line["method"]])),
+        "found": figure(told["sensitivity"]),
+        "false": figure(told["false_findings_per_case"], digits=2),
+        "peak": figure(told["sensitivity_by_peak"]),
+        "at": [figure(one) if one.get("reached") else _NONE for one in at],
+    }
+
+
+def _robustness(one: Mapping[str, Any], styles: Mapping[str, Style]) -> Iterator[_Chart]:
+    """AUROC and false alarms against each distortion, a line a method, the undistorted scans at the left."""
+    rows = one["robustness"]
+    asked = next((line["false_alarms"]["asked"] for line in one["ranking"] if line["false_alarms"]), None)
+    for distortion in dict.fromkeys(row["distortion"] for row in rows):
+        mine = [row for row in rows if row["distortion"] == distortion]
+        for key, words in (("auroc", "AUROC"), ("false_alarm", "false alarms")):
+            known = [row for row in mine if (row[key] or {}).get("value") is not None]
+            if known:
+                level = asked if key == "false_alarm" else 0.5
+                drawing = _distorted(known, mine, key, words, level, styles)
+                yield _Chart(f"{mine[0]['title']}: {words}", drawing)
+
+
+def _distorted(
+    known: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    key: str,
+    words: str,
+    level: float | None,
+    styles: Mapping[str, Style],
+) -> Markup:
+    """One distortion: its strengths evenly spaced in the order of the record, from none; a ring where there is none."""
+    strengths = list(dict.fromkeys(float(row["strength"]) for row in rows))
+    names = list(dict.fromkeys(row["method"] for row in known))
+    lines, points = [], []
+    for number, name in enumerate(names):
+        shift = 0.07 * (number - (len(names) - 1) / 2) if len(names) <= _MOST_BARRED else 0.0
+        mine = [(strengths.index(float(row["strength"])), row[key]) for row in known if row["method"] == name]
+        mine.sort(key=lambda pair: pair[0])
+        lines.append(Line(name, [(place + shift, told["value"]) for place, told in mine], styles[name]))
+        barred = mine if len(names) <= _MOST_BARRED else mine[:1]
+        points += [
+            Point(
+                name,
+                place + shift,
+                told["value"],
+                told.get("low") if len(names) <= _MOST_BARRED else None,
+                told.get("high"),
+                styles[name],
+                ring=place == 0,
+            )
+            for place, told in barred
+        ]
+    ends = [value for row in known for value in (row[key]["value"], row[key].get("low")) if value is not None]
+    low = 0.0 if key == "false_alarm" else math.floor(10 * min(0.5, *ends)) / 10
+    marks = [(float(place), f"{strength:g}") for place, strength in enumerate(strengths)]
+    x = Axis(rows[0]["unit"], -0.25, len(strengths) - 0.75, marks=marks)
+    alt = f"{words} under {rows[0]['title'].lower()}"
+    return Markup(
+        lines_svg(lines, x=x, y=Axis("", low, 1.0), alt=alt, level=level, points=points, width=250, height=200)
+    )
 
 
 def _legend(names: Sequence[str], styles: Mapping[str, Style]) -> list[tuple[Markup, str]]:
@@ -283,7 +416,7 @@ def _legend(names: Sequence[str], styles: Mapping[str, Style]) -> list[tuple[Mar
     return [*shown, *([(Markup(swatch_svg(plain)), f"{others} other methods")] if others else [])]
 
 
-def _pictures(told: Mapping[str, Any]) -> dict[str, Any]:
+def _pictures(told: Mapping[str, Any], ranking: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     views = [
         {
             **picture,
@@ -292,8 +425,10 @@ def _pictures(told: Mapping[str, Any]) -> dict[str, Any]:
         }
         for picture in told["pictures"]
     ]
+    first = next(line for line in ranking if line["method"] == told["method"])
     return {
         "method": told["method"],
+        "why": ", the best that is no baseline" if (first["rank"] or 1) > 1 and not first["baseline"] else "",
         "alarms": [view for view in views if view["kind"] == "false-alarm"],
         "misses": [view for view in views if view["kind"] == "miss"],
     }
@@ -308,7 +443,7 @@ def _picture_words(picture: Mapping[str, Any]) -> str:
 
 def _trivial(figures: Mapping[str, Any]) -> dict[str, Any]:
     either = figures.get("auroc_either_direction")
-    return {"name": figures["name"], "auroc": figure(figures.get("auroc")), "either": figure(either) if either else ""}
+    return {"name": figures["name"], "auroc": figure(figures.get("auroc")), "either": figure(either)}
 
 
 _METRICS = {
@@ -333,7 +468,13 @@ def _subgroup_tables(told: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]
         rows = groups.get("groups", groups) if isinstance(groups, Mapping) else groups
         listed = rows if isinstance(rows, list) else [{"group": name, **found} for name, found in rows.items()]
         listed = [row for row in listed if isinstance(row, Mapping)]
-        yield {"column": column, "method": told["method"], "rows": [_group(row) for row in listed]}
+        against = next((row["against"] for row in listed if row.get("against")), None)
+        yield {
+            "column": column,
+            "method": told["method"],
+            "rows": [_group(row) for row in listed],
+            "against": against,
+        }
 
 
 def _group(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -355,11 +496,20 @@ def _overview(record: Mapping[str, Any], styles: Mapping[str, Style]) -> dict[st
     drawing = ""
     if len(rows) >= 2:
         ranks = [(row["method"], row["mean_rank"], styles[row["method"]]) for row in rows]
-        drawing = ranks_svg(ranks, critical=summary["critical"], alt="Mean ranks over the sets")
+        rank_of = {row["method"]: row["mean_rank"] for row in rows}
+        joined = [tuple(sorted(rank_of[name] for name in run)) for run in summary["joined"]]
+        drawing = ranks_svg(
+            ranks,
+            critical=summary["critical"],
+            joined=[(run[0], run[-1]) for run in joined],
+            alt="Mean ranks over the sets",
+        )
     best = [max((row["auroc"][place] for row in rows), default=None) for place in range(len(record["sets"]))]
+    best = best if len(rows) > 1 else [None] * len(best)
     return {
         **summary,
         "drawing": Markup(drawing),
+        "supervised": {method["name"] for method in record["methods"] if method["supervised"]},
         "names": [one["name"] for one in record["sets"]],
         "best": best,
         "swatches": {name: Markup(swatch_svg(style)) for name, style in styles.items()},
@@ -411,8 +561,24 @@ def _headline(record: Mapping[str, Any]) -> Iterator[str]:
             continue
         best = known[0]
         tied = [line["method"] for line in known[1:] if _not_told_apart(line)]
-        said = f"{one['name']}: {best['method']} leads with AUROC {figure(best['auroc'])}"
+        reached = f"AUROC {figure(best['auroc'])}"
+        if one["above_chance"] is False:
+            yield f"{one['name']}: no method is told from chance; the highest is {best['method']}, {reached}."
+            continue
+        said = f"{one['name']}: {best['method']} {'leads with' if len(known) > 1 else 'alone, with'} {reached}"
         yield said + (f"; not told apart from it: {', '.join(tied)}." if tied else ".")
+
+
+def _seeds(record: Mapping[str, Any]) -> Iterator[str]:
+    """Which seeds each method was run with; one where all give the same."""
+    lines = [line for one in record["sets"] for line in one["ranking"]]
+    for name, count in record["conditions"]["seeds"].items():
+        once = [line["same_in_every_seed"] for line in lines if line["method"] == name]
+        several = ", ".join(map(str, range(count)))
+        if any(once):
+            yield f"{name} 0, which stands for any" + ("" if all(once) else f", or {several} where they differ")
+        else:
+            yield f"{name} {several}"
 
 
 def _not_told_apart(line: Mapping[str, Any]) -> bool:
@@ -432,7 +598,7 @@ def _settings(record: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for method in record["methods"]:
         told: dict[str, list[str]] = {}
         for name, settings in method["settings"].items():
-            words = ", ".join(f"{key} {value}" for key, value in settings.items()) or "none"
+            words = "; ".join(f"{key} {setting(value)}" for key, value in settings.items()) or "none"
             detector = method["detectors"][name]
             words = words if detector == method["name"] else f"{detector}: {words}"
             told.setdefault(words, []).append(name)
@@ -440,14 +606,36 @@ def _settings(record: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             yield {"method": method["name"], "sets": ", ".join(names), "settings": words}
 
 
-def figure(told: Mapping[str, Any] | None) -> str:
+def figure(told: Mapping[str, Any] | None, *, digits: int = 3) -> str:
     """`0.912 (0.885–0.936)`, or a dash."""
     if not told or told.get("value") is None:
         return _NONE
-    text = f"{told['value']:.3f}"
+    text = f"{told['value']:.{digits}f}"
     if told.get("low") is not None and told.get("high") is not None:
-        text += f" ({told['low']:.3f}–{told['high']:.3f})"
+        text += f" ({told['low']:.{digits}f}–{told['high']:.{digits}f})"
     return text
+
+
+def setting(value: Any) -> str:
+    """A setting's value in words rather than in Python's."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {setting(one)}" for key, one in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(setting, value))})"
+    return str(value)
+
+
+def sentence(words: str) -> str:
+    """With a capital letter and a full stop; a name that begins it keeps its own letter."""
+    first = words[:1].upper() if "-" not in words.split(" ", 1)[0] else words[:1]
+    return first + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+
+
+def counted(count: int, word: str) -> str:
+    """`1 case`, `2 cases`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def seeds_text(told: Mapping[str, Any] | None) -> str:
@@ -474,4 +662,6 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    pages.filters["counted"] = counted
+    pages.filters["sentence"] = sentence
     return pages.get_template("compare.html.j2")

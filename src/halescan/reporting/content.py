@@ -23,14 +23,15 @@ from halescan.reporting.finding_words import decision_of, finding_facts, peak_of
 from halescan.reporting.histogram import axis_bounds, histogram_svg, ticks_between
 from halescan.reporting.legend import legend_svg
 from halescan.reporting.notes import said_notes
-from halescan.reporting.numerals import MISSING, Lang, length, number, tick
+from halescan.reporting.numerals import MISSING, Lang, area, length, number, tick
 from halescan.reporting.panels import neighbour_strip, reconstruction_panels
 from halescan.reporting.slice_scores import examined_scores, slice_scores_svg
+from halescan.reporting.slide_pictures import region_picture, tile_strip
 from halescan.reporting.verdict import Fact, headline, verdict_facts, verdict_kind, verdict_sentences
 from halescan.reporting.view import view_of
 from halescan.reporting.words import language, sentence
 from halescan.reporting.words_clinical import ABOUT_A_PLACE
-from halescan.types import CaseResult, Finding, ModelFacts, ScanResult
+from halescan.types import CaseResult, Finding, ModelFacts, ScanResult, SlideView
 
 MOST_SCANS = 4  # shown with pictures; a patient of 25 patches is listed in full and pictured by the strangest
 MOST_CLOSE_UPS = 6
@@ -63,7 +64,7 @@ class FindingRow:
 
 @dataclass(frozen=True)
 class ScanSection:
-    """One scan of the case as it is laid out."""
+    """One scan of the case as it is laid out; its montage shows slices of a volume, or tiles of a slide."""
 
     title: str
     facts: str
@@ -73,6 +74,7 @@ class ScanSection:
     findings: tuple[FindingRow, ...]
     findings_sentence: str
     montage: Picture | None
+    montage_title: str
     slice_scores_svg: str
     panels: tuple[Picture, ...]
     neighbours: Picture | None
@@ -194,7 +196,8 @@ def _section(result: CaseResult, told: CaseResult, place: int, lang: Lang) -> Sc
         has_map=scan.tail is not None,
         findings=_finding_rows(scan, model, window, result.verdict.units, lang),
         findings_sentence=_findings_sentence(result.scans[place], model, lang),
-        montage=_montage(scan, model, window, lang) if volume else None,
+        montage=_montage(scan, model, window, lang) if volume else _strangest(scan, lang),
+        montage_title=sentence("strangest-tiles" if scan.slide is not None else "montage", lang),
         slice_scores_svg=_slice_scores(scan, lang) if volume else "",
         panels=_panels(scan, lang),
         neighbours=_neighbours(scan, lang),
@@ -203,6 +206,8 @@ def _section(result: CaseResult, told: CaseResult, place: int, lang: Lang) -> Sc
 
 def _scan_facts(scan: ScanResult, window: tuple[float, float], lang: Lang) -> str:
     """One line: modality, size, spacing, window, score."""
+    if scan.slide is not None:
+        return _slide_facts(scan, scan.slide, lang)
     size = " × ".join(str(side) for side in reversed(scan.scan.shape))
     gaps = scan.scan.spacing_mm
     spacing = sentence("fact-spacing-unknown", lang)
@@ -217,12 +222,25 @@ def _scan_facts(scan: ScanResult, window: tuple[float, float], lang: Lang) -> st
     return "  ·  ".join(parts)
 
 
+def _slide_facts(scan: ScanResult, slide: SlideView, lang: Lang) -> str:
+    """One line: size and scale of the slide, its tiles, its tissue, its score."""
+    rows, columns = slide.shape_px
+    parts = [
+        scan.scan.modality,
+        sentence("fact-slide-size", lang, width=columns, height=rows, um=number(slide.um_per_px[1], lang)),
+        sentence("fact-slide-tiles", lang, tiles=slide.tiles, um=number(slide.tile_um_per_px[1], lang)),
+        sentence("fact-slide-tissue", lang, area=area(slide.tissue_mm2, lang)),
+        f"{sentence('fact-score', lang)} {number(float(scan.score), lang)}",
+    ]
+    return "  ·  ".join(parts)
+
+
 def _main_pictures(scan: ScanResult, model: ModelFacts, window: tuple[float, float], lang: Lang) -> tuple[Picture, ...]:
     """The scan as acquired and, where there is something to lay over it, the same with map and outlines."""
     plane = key_slice(scan) if scan.scan.dims == 3 else None
     layered = plane_picture(scan, number=plane, window=window, threshold=model.map_threshold, longest_px=600)
     base = png(layered.base)
-    caption = sentence("picture-scan", lang)
+    caption = sentence("picture-scan" if scan.slide is None else "picture-slide", lang)
     if plane is not None:
         caption = sentence("picture-scan-slice", lang, slice=plane + 1, count=scan.scan.shape[0])
         why = why_key(scan)
@@ -259,10 +277,18 @@ def _finding_rows(
     for rank, finding in enumerate(scan.findings):
         picture = None
         if rank < MOST_CLOSE_UPS:
-            layered = close_up(scan, finding, window=window, threshold=model.map_threshold)
+            layered = _close_up(scan, finding, model, window)
             picture = _picture(layered, alt=sentence("finding-alt", lang, number=finding.number), caption="")
         rows.append(_finding_row(scan, finding, picture, units, lang))
     return tuple(rows)
+
+
+def _close_up(scan: ScanResult, finding: Finding, model: ModelFacts, window: tuple[float, float]) -> Layered:
+    """A finding close by: of a slide, as it looks under the microscope."""
+    view = None if scan.slide is None else scan.slide.close_ups.get(finding.number)
+    if scan.slide is None or view is None:
+        return close_up(scan, finding, window=window, threshold=model.map_threshold)
+    return Layered(region_picture(view, scan.slide.um_per_px), None)
 
 
 def _finding_row(scan: ScanResult, finding: Finding, picture: Picture | None, units: int, lang: Lang) -> FindingRow:
@@ -299,6 +325,15 @@ def _montage(scan: ScanResult, model: ModelFacts, window: tuple[float, float], l
     layered = montage(scan, numbers, window=window, threshold=model.map_threshold)
     caption = sentence("montage-caption", lang, shown=len(numbers), count=scan.scan.shape[0])
     return _picture(layered, alt=caption, caption=caption)
+
+
+def _strangest(scan: ScanResult, lang: Lang) -> Picture | None:
+    """The strangest tiles of a slide; nothing for other scans."""
+    if scan.slide is None or not scan.slide.strangest:
+        return None
+    tiles = scan.slide.strangest
+    caption = sentence("strangest-tiles-caption", lang, count=len(tiles), tiles=scan.slide.tiles)
+    return _picture(Layered(tile_strip(tiles, scan.slide.um_per_px), None), alt=caption, caption=caption)
 
 
 def _slice_scores(scan: ScanResult, lang: Lang) -> str:

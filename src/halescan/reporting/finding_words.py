@@ -5,7 +5,7 @@ import numpy as np
 from halescan.reporting.numerals import Lang, area, fixed, length, listed, number, p_value, volume
 from halescan.reporting.verdict import Fact, bare
 from halescan.reporting.words import sentence
-from halescan.types import Finding, ScanResult
+from halescan.types import Finding, ScanResult, SlideView
 
 TAIL_CAP = 4.0
 
@@ -41,12 +41,25 @@ def finding_facts(finding: Finding, scan: ScanResult, units: int, lang: Lang) ->
         # "≤" where no healthy case showed a place as strange
         bound = finding.p_value * (units + 1) < 1.0 + 1e-6
         facts.append(Fact(sentence("finding-p", lang), bare(p_value(finding.p_value, lang, bound=bound))))
+    if scan.slide is not None:
+        return (*facts, *_on_slide(finding, scan.slide, lang))
     index = ", ".join(str(place) for place in reversed(finding.peak_index))
     facts.append(Fact(sentence("finding-index" if solid else "finding-index-2d", lang), index))
     if finding.centre_lps_mm is not None and solid:
         centre = " / ".join(fixed(x, lang, decimals=1) for x in finding.centre_lps_mm)
         facts.append(Fact(sentence("finding-centre", lang), centre))
     return tuple(facts)
+
+
+def _on_slide(finding: Finding, slide: SlideView, lang: Lang) -> tuple[Fact, ...]:
+    """Where a viewer of slides finds it: in pixels of level 0, and in millimetres."""
+    row, column = slide.pixel(finding.peak_index)
+    down, across = slide.millimetres((row, column))
+    corner = " / ".join(f"{fixed(mm, lang, decimals=2)} mm" for mm in (across, down))
+    return (
+        Fact(sentence("finding-index-slide", lang), f"{column}, {row}"),
+        Fact(sentence("finding-from-corner", lang), corner),
+    )
 
 
 def size_of(finding: Finding, lang: Lang) -> str:

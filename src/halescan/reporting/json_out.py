@@ -5,7 +5,7 @@ import io
 import json
 import math
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from halescan.errors import OutputError
+from halescan.errors import OutputError, way_out
 from halescan.reporting.words import note_sentence
-from halescan.types import CaseResult, Finding, ModelFacts, Note, ScanResult, Verdict
+from halescan.types import CaseResult, Finding, ModelFacts, Note, ScanResult, SlideView, Verdict
 
 SCHEMA = "halescan.case/1"
 
@@ -92,9 +92,7 @@ def write_atomically(text: str, path: Path) -> None:
             sink.write(text)
         draft.replace(path)
     except OSError as problem:
-        raise OutputError(
-            f"{path}: cannot be written ({problem.strerror or problem}); choose a folder with room"
-        ) from problem
+        raise OutputError(f"{path}: cannot be written ({problem.strerror or problem}); {way_out(problem)}") from problem
     finally:
         with suppress(OSError):  # on a read-only disk even this fails
             draft.unlink(missing_ok=True)
@@ -155,9 +153,49 @@ def _scan(number: int, result: ScanResult) -> dict[str, Any]:
         "map_peak_neg_log10_healthy_tail": None if result.tail is None else _finite(np.nanmax(result.tail)),
         "key_slice": None if result.key_slice is None else int(result.key_slice),
         "slice_scores": None if result.slice_scores is None else [_finite(score) for score in result.slice_scores],
-        "findings": [_finding(finding) for finding in result.findings],
+        "findings": [_finding(finding) | _on_slide(finding, result.slide) for finding in result.findings],
         "notes": [_note(note) for note in scan.notes],
+        **({} if result.slide is None else {"slide": _slide(result.slide)}),
     }
+
+
+def _slide(slide: SlideView) -> dict[str, Any]:
+    """The whole slide; the scan's own shape and spacing are those of its overview and map."""
+    return {
+        "size_xy_px": [slide.shape_px[1], slide.shape_px[0]],
+        "um_per_px_xy": [_finite(step) for step in reversed(slide.um_per_px)],
+        "um_per_px_given": slide.given,
+        "px_per_map_px_xy": [_finite(step) for step in reversed(slide.factor)],
+        "tile_size_xy_px": [slide.tile_px[1], slide.tile_px[0]],
+        "tile_um_per_px_xy": [_finite(step) for step in reversed(slide.tile_um_per_px)],
+        "tile_um_per_px_assumed": slide.assumed,
+        "tiles": slide.tiles,
+        "tissue_mm2": _finite(slide.tissue_mm2),
+        "strangest_tiles": [
+            {"score": _finite(tile.score), "box_xy_px": _box_xy(slide, tile.box_px)} for tile in slide.strangest
+        ],
+    }
+
+
+def _on_slide(finding: Finding, slide: SlideView | None) -> dict[str, Any]:
+    """Where a finding lies on the slide: pixels of level 0, and mm from its top left corner."""
+    if slide is None:
+        return {}
+    peak, bounds = slide.pixel(finding.peak_index), slide.bounds(finding.box)
+    corners = [slide.millimetres([side[number] for side in bounds]) for number in (0, 1)]
+    return {
+        "slide": {
+            "peak_xy_px": [peak[1], peak[0]],
+            "peak_xy_mm": [_finite(mm) for mm in reversed(slide.millimetres(peak))],
+            "box_xy_px": _box_xy(slide, bounds),
+            "box_xy_mm": [[_finite(corner[axis]) for corner in corners] for axis in (1, 0)],
+        }
+    }
+
+
+def _box_xy(slide: SlideView, box: Sequence[Sequence[float]]) -> list[list[int]]:
+    """Half-open bounds `(rows, columns)` as whole pixels within the slide, x first."""
+    return [[max(0, round(box[axis][0])), min(slide.shape_px[axis], round(box[axis][1]))] for axis in (1, 0)]
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -15,9 +15,12 @@ _EXAMINED = (
     "missing-slices",
     "already-windowed",
     "unknown-grey-scale",
+    "stain-not-found",
     "assumed-hounsfield",
     "non-finite-pixels",
     "nominal-orientation",
+    "slide-scale-assumed",
+    "slide-scale-given",
 )
 _INFORMATION = (
     "frames-without-positions",
@@ -35,6 +38,7 @@ _INFORMATION = (
     "duplicates",
     "own-encoder",
     "more-findings",
+    "slide-tiles",
     "quantile-rule-above",
     "quantile-rule-below",
 )

@@ -88,6 +88,7 @@ def _scan(scan: ScanSection, files: _Files) -> dict[str, Any]:
         "pictures": [_picture(picture, files) for picture in scan.pictures],
         "panels": [_picture(picture, files) for picture in scan.panels],
         "montage": _picture(scan.montage, files),
+        "montage_title": scan.montage_title,
         "neighbours": _picture(scan.neighbours, files),
         "slice_scores_svg": files.keep(scan.slice_scores_svg, "svg"),
         "findings": [

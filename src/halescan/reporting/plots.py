@@ -160,23 +160,26 @@ def froc_plot(record: Mapping[str, Any], path: Path, *, title: str = "") -> None
             (record, HEALTHY, "-", "o", "a finding overlaps the lesion"),
             (record["by_peak"], ABNORMAL, "--", "s", "its peak lies in the lesion"),
         )
-        for found, colour, line, mark, name in kinds:
+        for number, (found, colour, line, mark, name) in enumerate(kinds):
+            shift = 2 ** (0.1 * number - 0.05)  # so that neither interval covers the other
             across, up = found["curve"]["false_findings_per_case"], found["curve"]["sensitivity"]
             axes.plot(across, up, color=colour, linestyle=line, linewidth=2.2, label=name)
             axes.plot([across[-1], 100], [up[-1]] * 2, color=colour, linestyle=":", linewidth=1.2)
             rates = {float(rate): figure for rate, figure in found["sensitivity_at"].items()}
             values = [figure["value"] for figure in rates.values()]
             bounds = [[figure[end] for figure in rates.values()] for end in ("low", "high")]
-            axes.plot(list(rates), values, mark, color=colour, markersize=6)
+            beside = [rate * shift for rate in rates]
+            axes.plot(beside, values, mark, color=colour, markersize=6)
             if all(bound is not None for end in bounds for bound in end):
-                axes.vlines(list(rates), *bounds, color=colour, linewidth=1.2)
+                axes.vlines(beside, *bounds, color=colour, linewidth=1.2)
         axes.set_xscale("log", base=2)
-        axes.set(xlim=(0.11, 9), ylim=(-0.01, 1.25), yticks=np.linspace(0, 1, 6))
+        axes.set(xlim=(0.11, 9), ylim=(-0.01, 1.02), yticks=np.linspace(0, 1, 6))
         axes.set_xticks(list(rates), ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
         axes.minorticks_off()
         axes.set(xlabel="False findings a case", ylabel="Lesions found")
         axes.plot([], [], color=GREY, linestyle=":", linewidth=1.2, label="no further findings")
-        axes.legend(loc="upper left", frameon=False, fontsize=11)
+        best = max(max(found["curve"]["sensitivity"]) for found, *_ in kinds)
+        axes.legend(loc="upper left" if best < 0.6 else "lower right", frameon=False, fontsize=11)
 
     below = f"{record['lesions']} lesions in {record['cases']} cases · FROC score {record['froc_score']['value']:.3f}"
     _write(draw, path, title=title, below=f"{below}, by peak {record['by_peak']['froc_score']['value']:.3f}")

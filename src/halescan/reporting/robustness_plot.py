@@ -55,6 +55,8 @@ def _draw(axes: Any, rows: Sequence[Mapping[str, Any]], words: Mapping[str, str]
         known = [place for place in places if rows[place][key]["value"] is not None]
         values = [rows[place][key]["value"] for place in known]
         axes.plot(known, values, color=colour, marker=marker, markersize=5, linestyle=line, linewidth=1.8, label=label)
+        if known and known[0] == 0:  # a ring: the scans as they are
+            axes.plot(0, values[0], marker=marker, markersize=9, markerfacecolor="white", color=colour, linestyle="")
         banded = [place for place in known if rows[place][key].get("low") is not None]
         low, high = ([rows[place][key][end] for place in banded] for end in ("low", "high"))
         axes.fill_between(banded, low, high, color=colour, alpha=0.18, linewidth=0)

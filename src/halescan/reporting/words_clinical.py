@@ -231,6 +231,11 @@ _HISTOLOGY: dict[str, tuple[str, str]] = {
         "Change of architecture wider than a patch, and depth of invasion, are not assessed.",
         "Une atteinte de l’architecture plus large qu’une vignette et la profondeur d’invasion ne sont pas évaluées.",
     ),
+    "slide-architecture": (
+        "Change of architecture wider than a tile, and depth of invasion, are not assessed: each tile is judged alone.",
+        "Une atteinte de l’architecture plus large qu’une tuile et la profondeur d’invasion ne sont pas évaluées : "
+        "chaque tuile est jugée seule.",
+    ),
     "histology-artefacts": (
         "Folds, bubbles, pen marks and crushed tissue are marked as unusual.",
         "Les plis, bulles, traits de feutre et tissus écrasés sont marqués comme inhabituels.",

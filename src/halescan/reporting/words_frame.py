@@ -165,6 +165,17 @@ FRAME: dict[str, tuple[str, str]] = {
         "à gauche de l’image.",
     ),
     "montage": ("Slices", "Coupes"),
+    "strangest-tiles": ("Strangest tiles", "Tuiles les plus inhabituelles"),
+    "strangest-tiles-caption": (
+        "The {count} tiles with the highest scores, of {tiles} examined; 1 is the strangest",
+        "Les {count} tuiles de score le plus élevé, sur {tiles} examinées ; 1 est la plus inhabituelle",
+    ),
+    "picture-slide": ("The slide", "La lame"),
+    "fact-slide-size": ("{width} × {height} px at {um} µm", "{width} × {height} px à {um} µm"),
+    "fact-slide-tiles": ("{tiles} tiles at {um} µm per pixel", "{tiles} tuiles à {um} µm par pixel"),
+    "fact-slide-tissue": ("Tissue {area}", "Tissu {area}"),
+    "finding-index-slide": ("Peak on level 0 (x, y; px)", "Maximum au niveau 0 (x, y ; px)"),
+    "finding-from-corner": ("From the top left corner (x, y)", "Depuis le coin supérieur gauche (x, y)"),
     "montage-caption": (
         "{shown} of {count} slices: evenly spaced, with those of the regions and the one with the highest score; "
         "number = slice",

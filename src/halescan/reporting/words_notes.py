@@ -90,6 +90,10 @@ NOTES: dict[str, tuple[str, str]] = {
         "The region to look in ({looked_for}) could not be found on this scan; the whole image was examined.",
         "La région à analyser ({looked_for}) n’a pas été trouvée sur cette image ; l’image entière a été analysée.",
     ),
+    "stain-not-found": (
+        "Hardly anything on this image is stained; its colours were left as they are.",
+        "Presque rien n’est coloré sur cette image ; ses couleurs ont été laissées telles quelles.",
+    ),
     "lungs-not-found": (
         "The lungs could not be told apart on this scan; the whole body section was examined.",
         "Les poumons n’ont pas pu être délimités sur cette image ; toute la section du corps a été analysée.",
@@ -132,6 +136,29 @@ NOTES: dict[str, tuple[str, str]] = {
         "lu : son score ne peut être comparé à rien, d’où ni valeur p ni décision. Étalonnez-le sur des cas sains de "
         "ce type avec halescan recalibrate.",
     ),
+    "uncalibrated-slide": (
+        "The model was calibrated on single images, and this is a whole slide: its score has nothing to be compared "
+        "with, so there is no p-value and no decision. Calibrate on healthy slides with halescan recalibrate.",
+        "Le modèle a été étalonné sur des images isolées et il s’agit d’une lame entière : son score ne peut être "
+        "comparé à rien, d’où ni valeur p ni décision. Étalonnez-le sur des lames saines avec halescan recalibrate.",
+    ),
+    "slide-tiles": (
+        "The slide was read in {tiles} tiles at {um_per_px} µm per pixel, which cover {share:%} of the tissue found; "
+        "each was judged on its own.",
+        "La lame a été lue en {tiles} tuiles à {um_per_px} µm par pixel, qui couvrent {share:%} du tissu trouvé ; "
+        "chacune a été évaluée séparément.",
+    ),
+    "slide-scale-given": (
+        "The file does not say how large its pixels are; {um_per_px} µm was given by hand, and all lengths rest on it.",
+        "Le fichier n’indique pas la taille de ses pixels ; {um_per_px} µm a été donné à la main, et toutes les "
+        "longueurs en dépendent.",
+    ),
+    "slide-scale-assumed": (
+        "The model does not say at which scale it learned; the slide was looked at at {um_per_px} µm per pixel. If its "
+        "images had another scale, scores and map tell nothing.",
+        "Le modèle n’indique pas à quelle échelle il a appris ; la lame a été lue à {um_per_px} µm par pixel. Si ses "
+        "images avaient une autre échelle, score et carte ne disent rien.",
+    ),
     "rate-not-supported": (
         "A false-alarm rate of {asked:%} needs {needed} healthy cases in the calibration; this model has {units} and "
         "supports {strictest:%} at the strictest.",
@@ -148,6 +175,12 @@ NOTES: dict[str, tuple[str, str]] = {
         "guarantee.",
         "Les examens sains étaient trop peu nombreux pour en réserver une part à l’étalonnage ; la valeur p est "
         "conforme croisée, une garantie plus faible.",
+    ),
+    "supervised": (
+        "The model is supervised: it learned from {count} scans with disease too. It finds best what looks like those; "
+        "disease of other kinds may leave its map empty.",
+        "Le modèle est supervisé : il a aussi appris sur {count} examens avec maladie. Il trouve surtout ce qui leur "
+        "ressemble ; une maladie d’un autre type peut laisser sa carte vide.",
     ),
     "own-encoder": (
         "No pretrained backbone was found; the encoder was trained on the healthy scans themselves.",

@@ -11,7 +11,7 @@ import numpy as np
 from halescan.errors import SettingError, ShapeError
 from halescan.types import Note, Verdict
 
-Level = Literal["image", "volume"]
+Level = Literal["image", "volume", "slide"]
 Unit = Literal["case", "patient", "image"]
 Guarantee = Literal["split", "cross", "none"]
 
@@ -36,7 +36,8 @@ class Calibration:
         scores: `(n,)` finite.
         groups: `(n,)` which unit each score belongs to; None: each its own. Kept as numbers 0, 1, 2 ..., never as ids.
         peaks: `(n,)` the largest value of each map inside its mask, for the p-values of findings; None without maps.
-        level: What one score stands for: one "image", or a whole "volume" with its slices pooled.
+        level: What one score stands for: one "image", a whole "volume" with its slices pooled, or a whole "slide" with
+            all its tiles pooled.
         unit: What a group is.
         guarantee: "split", the weaker "cross" (scores from K folds), or "none" (scores of images learned from): then
             the scores are kept for the histogram, and no unit stands behind a p-value.
@@ -131,7 +132,7 @@ class Calibration:
             p_value=p_value,
             bound=bound,
             decision="withheld" if threshold is None else "above" if score > threshold else "not-above",
-            why_withheld=self._why_withheld(false_alarms, same=same) if threshold is None else None,
+            why_withheld=self._why_withheld(false_alarms, level) if threshold is None else None,
             false_alarms=float(false_alarms),
             threshold=threshold,
             units=self.units,
@@ -191,9 +192,9 @@ class Calibration:
         stranger = float(shares[place]) if place < values.size and self.units else 0.0
         return min(1.0, (1 + stranger) / (self.units + 1)), stranger == 0.0
 
-    def _why_withheld(self, rate: float, *, same: bool) -> Note:
-        if not same:
-            return Note("uncalibrated-level")
+    def _why_withheld(self, rate: float, level: Level) -> Note:
+        if level != self.level and self.units:  # without units, calibrating on this level would change nothing
+            return Note("uncalibrated-slide" if level == "slide" else "uncalibrated-level")
         needed = math.ceil(1 / rate - _SLACK) - 1
         return Note(
             "rate-not-supported",

@@ -169,7 +169,7 @@ def _jpeg(scan: Scan, mask: np.ndarray | None, quality: float, random: np.random
 DISTORTIONS: dict[str, Distortion] = {
     "noise": Distortion("Noise", "standard deviation, share of the grey range", (0, 0.02, 0.05, 0.1, 0.2), _noise),
     "brightness": Distortion("Brightness", "added, share of the grey range", (0, 0.05, 0.1, 0.2, 0.35), _brightness),
-    "contrast": Distortion("Contrast", "times", (1, 0.8, 0.6, 0.4, 0.25), _contrast),
+    "contrast": Distortion("Contrast", "times the original", (1, 0.8, 0.6, 0.4, 0.25), _contrast),
     "rotation": Distortion("Rotation", "degrees", (0, 2, 5, 10, 20), _rotation),
     "crop": Distortion("Crop", "share of each side lost", (0, 0.05, 0.1, 0.2, 0.3), _crop),
     "resolution": Distortion("Resolution", "pixels so many times as large", (1, 1.5, 2, 4, 8), _resolution),

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as pack
 from torch import Tensor, nn
 
-from halescan.errors import ModelError, OutputError
+from halescan.errors import ModelError, OutputError, way_out
 
 SCHEMA = "halescan.checkpoint/1"
 
@@ -88,7 +88,7 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written ({error.strerror}); choose a folder with room") from error
+        raise OutputError(f"{path} cannot be written ({error.strerror}); {way_out(error)}") from error
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from halescan.errors import ModelError, OutputError
+from halescan.errors import ModelError, OutputError, way_out
 
 Row = dict[str, Any]
 
@@ -60,7 +60,7 @@ class History:
             with self.path.open(mode, encoding="utf-8") as file:
                 file.writelines(json.dumps(row) + "\n" for row in rows)
         except OSError as error:
-            raise OutputError(f"{self.path} cannot be written ({error.strerror}); choose a folder with room") from error
+            raise OutputError(f"{self.path} cannot be written ({error.strerror}); {way_out(error)}") from error
 
 
 def read_history(path: Path) -> list[Row]:

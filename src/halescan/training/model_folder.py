@@ -19,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from halescan.errors import ModelError, OutputError
+from halescan.errors import ModelError, OutputError, way_out
 from halescan.training.safetensors_header import check_header
 
 SCHEMA = "halescan.model"
@@ -61,7 +61,7 @@ def write_model(
         new.chmod(0o755)  # mkdtemp's folders are for the owner alone
         _put_in_place(new, folder)
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"{folder} cannot be written ({_reason(error)}); choose a folder with room") from error
+        raise OutputError(f"{folder} cannot be written ({_reason(error)}); {way_out(error)}") from error
     finally:
         if new is not None:
             shutil.rmtree(new, ignore_errors=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from halescan.errors import ModelError, OutputError
+from halescan.errors import ModelError, OutputError, way_out
 from halescan.training.history import Row, read_history
 
 _USUAL = {"stage", "epoch", "step", "loss", "check_loss", "seconds", "learning_rate"}
@@ -33,7 +33,7 @@ def draw_history(history_jsonl: Path, png: Path) -> None:
     try:
         figure.savefig(png, format="png")
     except OSError as error:
-        raise OutputError(f"{png} cannot be written ({error.strerror}); choose a folder with room") from error
+        raise OutputError(f"{png} cannot be written ({error.strerror}); {way_out(error)}") from error
 
 
 def draw_pictures(pictures: Mapping[str, np.ndarray], png: Path) -> None:
@@ -61,7 +61,7 @@ def draw_pictures(pictures: Mapping[str, np.ndarray], png: Path) -> None:
     try:
         figure.savefig(png, format="png")
     except OSError as error:
-        raise OutputError(f"{png} cannot be written ({error.strerror}); choose a folder with room") from error
+        raise OutputError(f"{png} cannot be written ({error.strerror}); {way_out(error)}") from error
 
 
 def _flat(image: np.ndarray) -> np.ndarray:

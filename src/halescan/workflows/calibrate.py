@@ -9,6 +9,7 @@ import numpy as np
 from halescan.data.dataset import CohortImages
 from halescan.data.table import Cohort
 from halescan.evaluation.baselines import trivial_statistics
+from halescan.io import is_slide
 from halescan.scoring.calibration import Calibration
 from halescan.scoring.patients import case_from_slices
 from halescan.scoring.rules import QuantileRule
@@ -18,6 +19,7 @@ from halescan.training.run import Progress
 from halescan.workflows.cases import case_numbers
 from halescan.workflows.healthy import Healthy, embedding, unit_numbers
 from halescan.workflows.measure import Measure, Measured
+from halescan.workflows.slide_calibration import calibrate_slides
 
 Guarantee = Literal["split", "cross", "none"]
 Pair = tuple[Measure, np.ndarray]  # a measure, and the images it has not seen
@@ -52,15 +54,22 @@ def calibrate(
     # One witness a unit: what several scans of one patient share would else look like a site of its own.
     witnesses = [cases.members[int(case)] for case in np.unique(units[cases.first], return_index=True)[1]]
     facts = [rows[int(where[members[0]])].facts for members in witnesses]
+    calibration = Calibration(
+        scores=scores,
+        groups=units[cases.first],
+        peaks=cases.largest(seen.peaks) if seen.peaks else None,
+        level="volume" if by_slice else "image",
+        unit="case" if by_slice and unit == "image" else unit,
+        guarantee=guarantee,
+    )
+    if is_slide(cohort.items[int(items[0])].source):
+        everyone = np.zeros(len(cohort), np.intp)
+        everyone[items] = units
+        calibration = calibrate_slides(
+            pairs, images, cohort, units=everyone, unit=unit, guarantee=guarantee, listen=listen
+        )
     return Healthy(
-        calibration=Calibration(
-            scores=scores,
-            groups=units[cases.first],
-            peaks=cases.largest(seen.peaks) if seen.peaks else None,
-            level="volume" if by_slice else "image",
-            unit="case" if by_slice and unit == "image" else unit,
-            guarantee=guarantee,
-        ),
+        calibration=calibration,
         tail=tail,
         reference=Reference.fit(facts, np.stack([_embedding(images, where[members]) for members in witnesses])),
         rule=QuantileRule().fit(cases.mean(seen.errors), unit=seen.error_unit),

@@ -11,7 +11,7 @@ from halescan.data.prepare import Prepared, prepare
 from halescan.data.profiles import Profile
 from halescan.data.table import Cohort, Item
 from halescan.errors import HalescanError
-from halescan.io import read
+from halescan.io import is_slide, read
 from halescan.types import Scan
 
 MOST_AHEAD = 48  # cases
@@ -85,6 +85,8 @@ def opened(cases: Sequence[Case], profile: Profile, *, jobs: int) -> Iterator[tu
 
 def open_item(item: Item, profile: Profile) -> Opened:
     """Read and prepare one scan; an error of ours becomes a sentence."""
+    if is_slide(item.source):
+        return Opened(item, None, error=f"{item.source.path}: a whole slide; examine reads it tile by tile, only there")
     try:
         scan = read(item.source)
         return Opened(item, scan, tuple(prepare(scan, profile)))

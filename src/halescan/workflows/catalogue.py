@@ -18,7 +18,7 @@ def detector_facts() -> list[dict[str, Any]]:
                 "dimensions": list(kind.dims),
                 "channels": list(kind.channels),
                 "pretrained_weights": "better with" if kind.needs_weights else "none",
-                "supervision": "needs abnormal examples" if kind.needs_abnormal else "healthy scans alone",
+                "supervision": "supervised: needs abnormal examples" if kind.needs_abnormal else "healthy scans alone",
                 "source": kind.source,
             }
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from halescan.errors import OutputError, SettingError
 from halescan.reporting.compare_page import write_compare_page
@@ -15,15 +15,16 @@ from halescan.training.run import Progress, say_nothing
 from halescan.workflows.comparison.plan import (
     Cell,
     DataSet,
+    check_by,
     has_steps,
     plan_cells,
     plan_methods,
     plan_sets,
     with_settings,
 )
-from halescan.workflows.comparison.published import read_published
+from halescan.workflows.comparison.published import check_published, read_published
 from halescan.workflows.comparison.record import Done, comparison_record, curves_of, pictures_of
-from halescan.workflows.comparison.run import Outcome, forget_failure, outcome_of, run_cell
+from halescan.workflows.comparison.run import Outcome, asked_of, forget_failure, outcome_of, run_cell
 from halescan.workflows.comparison.table import markdown, terminal_lines
 from halescan.workflows.leaks import check_data
 
@@ -117,7 +118,7 @@ def compare(
         command: The call, to be shown among the conditions.
 
     Raises:
-        SettingError: for a method, setting, profile or budget that does not exist.
+        SettingError: for a method, setting, profile, column or budget that does not exist.
         TableError: if a set has no test part, no labels there, or a scan in both parts.
         OutputError: if `out` holds something else, or cannot be written.
         KeyboardInterrupt: passed on, with a note of what is done.
@@ -134,6 +135,8 @@ def compare(
         profile=profile,
         profile_settings=profile_settings or {},
     )
+    check_published(known, [dataset.name for dataset in sets], Path(published or ""))
+    check_by(sets, by)
     cells = plan_cells(sets, methods, size=size, steps=steps, false_alarms=false_alarms, weights=weights, device=device)
     _claim(out)
     costs = Costs(steps, minutes, cell_minutes, weights, device, jobs)
@@ -195,12 +198,24 @@ def _alone(out: Path) -> Iterator[None]:
     except ImportError:  # not on Windows
         yield
         return
-    with (out / "cells" / "lock").open("w") as lock:
+    with _lock_file(out) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise OutputError(f"{out} is being written by another comparison; wait for it or choose another") from error
         yield
+
+
+def _lock_file(out: Path) -> TextIO:
+    """The file that is locked.
+
+    Raises:
+        OutputError: if the folder cannot be written, as that of a comparison put away for good.
+    """
+    try:
+        return (out / "cells" / "lock").open("w")
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
 
 
 def _leaks_of(dataset: DataSet, out: Path, jobs: int | None, listen: Callable[[Progress], None]) -> dict[str, Any]:
@@ -241,13 +256,17 @@ class _Work:
         """What is there of a cell, if it is all that is asked now."""
         folder = self.folder(cell.key)
         found = outcome_of(folder)
-        if found is not None and found.result is None and self.retry:
+        if found is not None and found.result is None and not self.same_failure(folder, self.request(cell, "judge")):
             forget_failure(folder)
             return None
         if found is None or found.result is None or not self._lacks(cell, found.result):
             return found
         (folder / "result.json").unlink()
         return None
+
+    def same_failure(self, folder: Path, request: Mapping[str, Any]) -> bool:
+        """Whether a failure would come again: nothing else is asked now, and nobody wants to try."""
+        return not self.retry and asked_of(folder) == json.loads(json.dumps(request))
 
     def _lacks(self, cell: Cell, result: Mapping[str, Any]) -> bool:
         """Whether more is asked than when the cell was done."""
@@ -280,6 +299,7 @@ class _Work:
             "pictures": self.pictures and cell.seed == 0,
             "keep_models": self.keep_models,
             "seconds": None if costs.minutes is None else 60 * costs.minutes,
+            "cell_minutes": costs.cell_minutes,
         }
 
 
@@ -308,7 +328,7 @@ def _do_one(work: _Work, cell: Cell, clock: "_Clock", steps: dict[tuple[str, str
         if place not in steps:
             steps[place] = _steps_of(work, cell, clock)
         if (found := steps[place].result) is None:
-            return Done(cell, None, steps[place])
+            return Done(cell, None, _with_way_out(steps[place]))
         cell = with_settings(cell, found["settings"])
     outcome = work.known(cell)
     if outcome is None:
@@ -316,7 +336,14 @@ def _do_one(work: _Work, cell: Cell, clock: "_Clock", steps: dict[tuple[str, str
         outcome = run_cell(
             work.folder(cell.key), work.request(cell, "judge"), minutes=work.costs.cell_minutes, tell=clock.tell
         )
-    return Done(cell, work.folder(cell.key), outcome)
+    return Done(cell, work.folder(cell.key), _with_way_out(outcome))
+
+
+def _with_way_out(outcome: Outcome) -> Outcome:
+    """A failure is kept, so that the rest need not wait for it again: say how it is tried anew."""
+    if outcome.result is not None:
+        return outcome
+    return replace(outcome, why_not=f"{outcome.why_not.rstrip('.')}; --retry tries it again")
 
 
 def _steps_of(work: _Work, cell: Cell, clock: "_Clock") -> Outcome:
@@ -326,11 +353,12 @@ def _steps_of(work: _Work, cell: Cell, clock: "_Clock") -> Outcome:
     wanted = replace(cell, request={**budget, "settings": {**cell.request["settings"], "steps": 0}}, seed=0)
     folder = work.folder(f"pilot.{wanted.key}")
     found = outcome_of(folder)
-    if found is not None and (found.result is not None or not work.retry):
+    asked = work.request(cell, "pilot")
+    if found is not None and (found.result is not None or work.same_failure(folder, asked)):
         return found
     forget_failure(folder)
     clock.working = True
-    return run_cell(folder, work.request(cell, "pilot"), minutes=work.costs.cell_minutes, tell=clock.tell)
+    return run_cell(folder, asked, minutes=work.costs.cell_minutes, tell=clock.tell)
 
 
 class _Clock:

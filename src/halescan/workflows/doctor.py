@@ -47,6 +47,7 @@ def examine_installation(weights: Path | None = None) -> list[Check]:
         *(_package(name) for name in SHOWN),
         _others(_required()),
         *(_decoder(name, module, package) for name, (module, package) in DECODERS.items()),
+        _slides(),
         _devices(),
         _weights(weights),
         _home(),
@@ -94,6 +95,14 @@ def _version(name: str) -> str | None:
 def _decoder(name: str, module: str, package: str) -> Check:
     there = find_spec(module) is not None
     return Check(f"DICOM {name}", "can be read" if there else f"cannot be read: pip install {package}", there)
+
+
+def _slides() -> Check:
+    number = _version("openslide-python")
+    if number is None:
+        found = "DICOM, .tiff and .svs can be read; for the formats of other vendors: pip install 'halescan[slides]'"
+        return Check("slides", found, False, False)
+    return Check("slides", f"all formats, with openslide-python {number}", True, False)
 
 
 def _devices() -> Check:

@@ -15,7 +15,6 @@ from halescan.evaluation.baselines import Trivial, trivial_statistics
 from halescan.evaluation.pixels import PixelTally
 from halescan.evaluation.reconstruction import reconstruction_figures, reconstruction_quality
 from halescan.evaluation.results import plain
-from halescan.evaluation.subgroups import parse_bands
 from halescan.scoring.patients import case_from_slices
 from halescan.scoring.shift import Difference
 from halescan.training.run import Progress, say_nothing
@@ -24,10 +23,13 @@ from halescan.workflows.evaluation import Evaluation
 from halescan.workflows.evaluation_files import done_already, write_evaluation
 from halescan.workflows.healthy import embedding
 from halescan.workflows.interpret import Read, level_of, measure_scans, place_back, together
-from halescan.workflows.judged import Judged, Mapped, check_columns, labelled
+from halescan.workflows.judged import Judged, Mapped, check_columns, label_of, labelled
 from halescan.workflows.judged_record import Asked, first_of_patients, judged_record
-from halescan.workflows.mask_geometry import truth_on
+from halescan.workflows.learned import Learned
+from halescan.workflows.mask_check import fault_of, mask_sentences, spare_masks
+from halescan.workflows.mask_geometry import drawn_on
 from halescan.workflows.model import Model, load_model
+from halescan.workflows.scan_names import told_of_file, told_of_mask, told_of_scan
 from halescan.workflows.shift import LEAST
 from halescan.workflows.train import cohort_fingerprint, digest
 
@@ -38,8 +40,12 @@ _MOST_REBUILT = 8  # images of a case whose reconstruction is looked at, evenly 
 
 @dataclass
 class _Seen:
-    """What only a model can tell of each case: distance from the healthy mean, facts, a view from afar, copies."""
+    """What only a model can tell of each case: distance from the healthy mean, facts, a view from afar, copies.
 
+    And which scans it has seen before.
+    """
+
+    learned: Learned
     mean: list[float] = field(default_factory=list)
     facts: list[dict[str, float | str]] = field(default_factory=list)
     views: list[np.ndarray] = field(default_factory=list)
@@ -89,7 +95,7 @@ def evaluate(
     out, asked = Path(out), Asked(false_alarms, tuple(by), tuple(lesion_sizes), seed)
     judge = load_model(model, device=device)
     cohort = labelled(Path(test), table=table, split=split, layout=layout)
-    check_columns(cohort, (parse_bands(column)[0] for column in by))
+    check_columns(cohort, by)
     request = digest([__version__, judge.facts.fingerprint, plain(vars(asked)), cohort_fingerprint(cohort)])
     done = done_already(out, request, cohort, overwrite=overwrite)
     if done is not None:
@@ -97,22 +103,25 @@ def evaluate(
     judged, seen = _measure_all(judge, cohort, asked, jobs or os.cpu_count() or 1, listen)
     if not judged.cases:
         raise TableError(f"{test}: none of {len(cohort)} scans could be read: {judged.problems[0]}")
-    record = _record(judge, judged, seen, asked)
+    spare = spare_masks(cohort)
+    record = _record(judge, judged, seen, asked, spare=len(spare))
+    judged.problems += mask_sentences(record["about"]["masks"], {**judged.masks.names, "spare": spare})
     record["about"]["layout"] = cohort.layout
     record["about"]["request_sha256"] = request
     write_evaluation(out, record, judged, title=f"{judge.detector.name} on {judge.profile.name}")
-    return Evaluation(out, record, (*(str(p) for p in cohort.problems), *judged.problems))
+    return Evaluation(out, record, (*(told_of_file(problem) for problem in cohort.problems), *judged.problems))
 
 
 def _measure_all(
     model: Model, cohort: Cohort, asked: Asked, jobs: int, listen: Callable[[Progress], None]
 ) -> tuple[Judged, _Seen]:
-    judged, seen = Judged(PixelTally(threshold=model.map_threshold)), _Seen()
+    judged, seen = Judged(PixelTally(threshold=model.map_threshold)), _Seen(Learned(model))
     outlined = any(item.outlined for item in cohort.items)  # else there is nothing to hold maps against
     done = 0
     for group in together(opened(cases_of(cohort), model.profile, jobs=jobs)):
         scans = [scan for _, some in group for scan in some]
-        judged.problems += [f"{scan.item.source.path.name}: {scan.error}" for scan in scans if scan.scan is None]
+        judged.problems += [told_of_scan(scan.item.source, scan.error) for scan in scans if scan.scan is None]
+        judged.left_out += [scan.item.label for scan in scans if scan.scan is None]
         readings = iter(measure_scans(model, [scan for scan in scans if scan.scan is not None]))
         for case, some in group:
             read_ones = [(scan.item, next(readings)) for scan in some if scan.scan is not None]
@@ -121,6 +130,8 @@ def _measure_all(
                     _count_maps(model, judged, case, read_ones)
                 _judge(model, judged, case, read_ones, asked.false_alarms)
                 _see(model, seen, [found for _, found in read_ones])
+                for item, found in read_ones:
+                    seen.learned.look(item, found.scan, label_of(case))
         done += len(scans)
         listen(Progress("measuring", done, len(cohort)))
     return judged, seen
@@ -154,10 +165,12 @@ def _mapped(judged: Judged, scans: Sequence[tuple[Item, Read]]) -> Iterator[Mapp
         if found.measured[0].maps is None:
             continue
         try:
-            truth = truth_on(item, found.scan)
+            drawn = drawn_on(item, found.scan)
         except HalescanError as error:
-            judged.problems.append(f"{item.source.path.name}: mask not used: {error}")
+            judged.problems.append(told_of_scan(item.source, f"mask not used: {told_of_mask(item, error)}"))
             continue
+        judged.masks.note(item, fault_of(item, drawn))
+        truth = np.zeros(found.scan.shape, bool) if item.label == "healthy" else drawn
         strangeness, mask = place_back(found)
         if truth is not None and strangeness is not None:
             yield Mapped(strangeness, truth, mask, found.scan.spacing_mm)
@@ -192,7 +205,7 @@ def _rebuilt(images: np.ndarray, copies: np.ndarray) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def _record(model: Model, judged: Judged, seen: _Seen, asked: Asked) -> dict[str, Any]:
+def _record(model: Model, judged: Judged, seen: _Seen, asked: Asked, *, spare: int) -> dict[str, Any]:
     """The content of `metrics.json`."""
     strangeness = Trivial().fit(model.healthy.trivial).score(judged.trivial)
     strangeness["healthy-mean"] = np.array(seen.mean)
@@ -205,11 +218,13 @@ def _record(model: Model, judged: Judged, seen: _Seen, asked: Asked) -> dict[str
         strangeness=strangeness,
         units=model.healthy.calibration.units,
         unit=model.healthy.calibration.unit,
+        spare=spare,
         reconstruction=copies,
         about={
             "model": model.facts.fingerprint,
             "detector": model.detector.name,
             "profile": model.profile.name,
+            "learned_from": seen.learned.record(),
             "differs_from_reference": [_difference(found) for found in _shift(model, judged, seen)],
         },
     )

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from halescan.evaluation.leaks import Shortcut, shortcut_sentence
+
 _UNLIKELY = 0.05  # p-values of healthy cases that would look like this less often are called unreliable
+_FEW = 20  # healthy patients below which p-values that do not look wrong have shown nothing
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,15 @@ class Evaluation:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What must not be overlooked: trivial statistics that come near the model."""
-        return tuple(leak["sentence"] for leak in self.record.get("leaks") or ())
+        """What must not be overlooked: test scans that were learned from; trivial statistics that come near the model.
+
+        Of the latter one sentence for all.
+        """
+        learned = (self.record["about"].get("learned_from") or {}).get("sentence")
+        near = [Shortcut(one["statistic"], one["auroc"], one["model_auroc"]) for one in self.record.get("leaks") or ()]
+        if self.record["about"].get("equal_scores"):
+            return (*([learned] if learned else []), _equal_scores(self.record))
+        return (*([learned] if learned else []), *([shortcut_sentence(near)] if near else []))
 
     def summary(self) -> dict[str, Any]:
         """For a program."""
@@ -31,10 +41,12 @@ class Evaluation:
         n = record["n"]
         lines = [f"{n['healthy']} healthy and {n['abnormal']} abnormal {_counted(record)}"]
         lines += [f"{level} {name}: {figure_words(value)}" for level, name, value in _figures(record)]
+        lines += _patient_lines(record)
         lines += _decision_lines(record)
         lines += [*_reliability_lines(record), *_lesion_lines(record), *_subgroup_lines(record)]
         lines += [*_reconstruction_lines(record), *_baseline_lines(record)]
-        lines += ["", *(f"problem: {problem}" for problem in self.problems)] if self.problems else []
+        told = [*_map_notes(record), *(f"problem: {problem}" for problem in self.problems)]
+        lines += ["", *told] if told else []
         return [*lines, f"figures, scores and plots: {self.out}"]
 
 
@@ -48,13 +60,12 @@ def figure_words(figure: dict[str, Any] | None, *, digits: int = 3) -> str:
 
 def _counted(record: dict[str, Any]) -> str:
     cases, scans = record["n"]["images"], record["about"].get("scans", 0)
-    return f"cases, {scans} scans in all" if scans > cases else "scans"
+    return f"cases, {scans} scans in all" if scans > cases else "scan" if record["n"]["abnormal"] == 1 else "scans"
 
 
 def _figures(record: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for level, names in (
         ("image", ("auroc", "average_precision")),
-        ("patient", ("auroc", "average_precision")),
         ("pixel", ("average_precision", "aupro", "best_dice", "dice")),
     ):
         for name in names:
@@ -64,19 +75,70 @@ def _figures(record: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]
         yield "image", f"sensitivity at specificity {share}", figure
 
 
+def _patient_lines(record: dict[str, Any]) -> list[str]:
+    """Figures by patient, with the number of patients that they rest on."""
+    found = record["patient"]
+    if found is None:
+        return []
+    n = found["n"]
+    few = found["auroc"]["value"] is not None and found["auroc"]["low"] is None
+    return [
+        f"patient auroc: {figure_words(found['auroc'])}, average_precision: {figure_words(found['average_precision'])}",
+        f"  of {n['healthy']} healthy and {n['abnormal']} abnormal patients"
+        + (", too few of a class for an interval" if few else "")
+        + "; each counts by the strangest of its cases",
+    ]
+
+
+def _equal_scores(record: dict[str, Any]) -> str:
+    said = f"all {record['n']['images']} scores are equal: they tell nothing apart, and an AUROC of 0.5 says no more"
+    if record["about"].get("maps"):
+        said += (
+            ". A scan's score is the largest value of its map; if each map was scaled to its own maximum, save them "
+            "unscaled, or lay a scores.csv beside them"
+        )
+    return said
+
+
+def _map_notes(record: dict[str, Any]) -> list[str]:
+    """What was done to the maps of another program."""
+    about = record["about"]
+    stretched, mended, maps = (about.get(key) or 0 for key in ("maps_stretched", "maps_mended", "maps"))
+    notes = []
+    if stretched:
+        notes.append(
+            f"note: {stretched} of {maps} maps had another size than their scan and were stretched over it: wrong if "
+            "the other program had cropped it"
+        )
+    if mended:
+        notes.append(
+            f"note: {mended} of {maps} maps held values that are no finite numbers (NaN); the smallest value of the "
+            "map stands in for them"
+        )
+    return notes
+
+
 def _decision_lines(record: dict[str, Any]) -> list[str]:
     alarms, point = record["about"]["false_alarms"], record["operating_point"]
     if point is None:
         if alarms["units"] is None:
-            return ["no decision: the scores came without p-values or a threshold (--threshold)"]
+            return [
+                "no decision: not every score came with a p-value or a decision, nor was a threshold given "
+                "(--threshold)"
+            ]
         return [
             f"no decision at {alarms['asked']:.1%} false alarms: too few healthy {alarms['unit']}s ({alarms['units']})"
         ]
+    realised, threshold = figure_words(alarms["realised"]), record["about"].get("threshold")
+    if alarms["asked"] is not None:
+        where = f"at {alarms['asked']:.1%} asked false alarms: realised {realised}"
+    elif threshold is not None:
+        where = f"at the threshold {threshold:g}: false alarms {realised}"
+    else:
+        where = f"by the decisions that came with the scores: false alarms {realised}"
     lines = [
-        f"at {alarms['asked']:.1%} asked false alarms: realised {figure_words(alarms['realised'])}, "
-        f"sensitivity {figure_words(point['sensitivity'])}",
-        f"at that threshold: balanced accuracy {figure_words(point['balanced_accuracy'])}, "
-        f"F1 {figure_words(point['f1'])}",
+        f"{where}, sensitivity {figure_words(point['sensitivity'])}",
+        f"  balanced accuracy {figure_words(point['balanced_accuracy'])}, F1 {figure_words(point['f1'])}",
     ]
     if record["about"].get("differs_from_reference"):
         features = ", ".join(found["feature"] for found in record["about"]["differs_from_reference"])
@@ -93,7 +155,9 @@ def _reliability_lines(record: dict[str, Any]) -> list[str]:
     if not found or found["uniform"].get("p_value") is None:
         return []
     test = found["uniform"]
-    if test["p_value"] > _UNLIKELY:
+    if test["p_value"] > _UNLIKELY and found["patients"] < _FEW:
+        said = "too few to tell whether they keep what calibration promises"
+    elif test["p_value"] > _UNLIKELY:
         said = "nothing speaks against what calibration promises"
     else:
         said = (
@@ -139,7 +203,11 @@ def _size_words(band: dict[str, Any], unit: str) -> str:
 def _subgroup_lines(record: dict[str, Any]) -> list[str]:
     lines = []
     for column, groups in (record.get("subgroups") or {}).items():
-        lines += ["", f"by {column}:"]
+        against = next((found["against"] for found in groups.values() if found.get("against")), None)
+        lines += [
+            "",
+            f"by {column}" + (f", said of abnormal cases only: each group against {against}:" if against else ":"),
+        ]
         for name, found in groups.items():
             n = found["n"]
             lines.append(
@@ -164,9 +232,12 @@ def _reconstruction_lines(record: dict[str, Any]) -> list[str]:
 def _baseline_lines(record: dict[str, Any]) -> list[str]:
     if not record["baselines"]:
         return []
-    lines = ["", "trivial baselines (image AUROC; the last column read in whichever direction is better):"]
+    rows = [("", "strange either way", "larger or smaller, chosen with the labels")]
     for name, figures in record["baselines"].items():
-        told = figure_words(figures["auroc"]) if "auroc" in figures else ""
-        either = figures.get("auroc_either_direction")
-        lines.append(f"  {name:<14} {told:<24} {figure_words(either) if either else ''}".rstrip())
-    return lines
+        told = [figures.get("auroc"), figures.get("auroc_either_direction")]
+        rows.append((name, *("–" if figure is None else figure_words(figure) for figure in told)))
+    return [
+        "",
+        "trivial baselines, image AUROC of the scans as the profile prepares them:",
+        *(f"  {name:<14} {told:<24} {either}" for name, told, either in rows),
+    ]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,9 @@ from halescan.reporting.json_out import write_atomically, write_json
 from halescan.reporting.plots import froc_plot, pr_plot, reliability_plot, roc_plot, score_histogram
 from halescan.workflows.evaluation import Evaluation
 from halescan.workflows.judged import Judged, label_of
+from halescan.workflows.mask_check import mask_sentences, spare_masks
+from halescan.workflows.scan_names import shown_name, told_of_file
 
-_SAYS_NO_NAME = {
-    "healthy",
-    "abnormal",
-    "images",
-    "train",
-    "test",
-    "masks",
-}  # other folders may be called after a patient
 _COLUMNS = ("file", "index", "label", "patient", "score", "p_value", "decision", "scans", "slice")
 
 
@@ -35,13 +30,17 @@ def done_already(out: Path, request: str, cohort: Cohort, *, overwrite: bool) ->
     if not (out / "metrics.json").exists() or overwrite:
         try:
             out.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=out):  # a folder that is closed is told of before hours are spent
+                pass
         except OSError as error:
             raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
         return None
     try:
         record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
         if record["about"]["request_sha256"] == request:
-            return Evaluation(out, record, tuple(str(problem) for problem in cohort.problems))
+            masks = {**(record["about"].get("masks") or {}), "spare": len(spare_masks(cohort))}
+            problems = [told_of_file(problem) for problem in cohort.problems] + mask_sentences(masks)
+            return Evaluation(out, record, tuple(problems))
     except (ValueError, KeyError, TypeError):
         pass
     raise OutputError(f"{out} holds another evaluation; choose another --out, or --overwrite to replace it")
@@ -86,4 +85,4 @@ def _file_name(place: Path, row: int) -> str:
     """What a scan is called in `scores.csv`: folders' names stay out unless they are known to be nobody's."""
     if place.is_dir():
         return f"series-{row}"
-    return f"{place.parent.name}/{place.name}" if place.parent.name.lower() in _SAYS_NO_NAME else place.name
+    return shown_name(place)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from halescan.workflows.cases import Case, cases_of, item_key, opened
 from halescan.workflows.interpret import interpret
 from halescan.workflows.model import Model, load_model
 from halescan.workflows.shift import shift_of
+from halescan.workflows.slides import holds_slide, slide_results, told_scale
 from halescan.workflows.writer import Writer
 
 log = logging.getLogger("halescan")
@@ -76,6 +78,8 @@ def examine(
     table: Path | None = None,
     split: str | None = None,
     identity: bool = False,
+    um_per_px: float | None = None,
+    tile_um_per_px: float | None = None,
     overwrite: bool = False,
     device: str = "auto",
     jobs: int | None = None,
@@ -92,27 +96,43 @@ def examine(
         false_alarms: Share of healthy cases that may be called above the threshold, in (0, 1).
         formats: Any of "html", "pdf", "json", "overlay", "map"; `case.json` is always written.
         identity: Note in the owner-only `identity.csv` at home which person each case is.
+        um_per_px: µm per pixel of whole slides whose files do not say it.
+        tile_um_per_px: µm per pixel at which slides are looked at, for a model that learned from images without a
+            scale; else 0.5.
 
     Raises:
-        SettingError: for a rate, language or format that does not exist.
+        SettingError: for a rate, language, format or scale that does not exist, or another scale than the model's own.
         ScanError: if there is no scan at all.
         OutputError: if results of another model or other settings lie in the way and `overwrite` is not set.
     """
     _check(false_alarms, lang, formats)
     out = Path(out)
     opened_model = load_model(model, device=device)
+    _check_scales(opened_model, um_per_px, tile_um_per_px)
     cohort, problems = new_scans(paths, table, split)
+    cohort = told_scale(cohort, um_per_px)
     _make_folder(out)
     cases = cases_of(cohort)
-    settings = {"false_alarms": false_alarms, "lang": lang, "formats": sorted(formats)}
+    settings: dict[str, Any] = {"false_alarms": false_alarms, "lang": lang, "formats": sorted(formats)}
+    scales = {"um_per_px": um_per_px, "tile_um_per_px": tile_um_per_px}
+    settings |= {name: scale for name, scale in scales.items() if scale is not None}
     plan = [_Planned.of(case, out, opened_model, settings) for case in cases]
     done = [_finished(planned, overwrite) for planned in plan]
     todo = [planned for planned, record in zip(plan, done, strict=True) if record is None]
     workers = jobs or os.cpu_count() or 1
-    differences = shift_of(opened_model, cases, jobs=workers, listen=listen) if todo else ()
+    flat = [case for case in cases if not holds_slide(case)]
+    differences = shift_of(opened_model, flat, jobs=workers, listen=listen) if todo else ()
     asked = tuple(dict.fromkeys((*formats, "json")))  # the record says that a case is done
     with Writer(lang=lang, formats=asked, jobs=workers, cases=len(todo)) as writer:
-        results = case_results(opened_model, todo, false_alarms=false_alarms, differences=differences, jobs=workers)
+        results = case_results(
+            opened_model,
+            todo,
+            false_alarms=false_alarms,
+            differences=differences,
+            tile_um_per_px=tile_um_per_px,
+            jobs=workers,
+            listen=listen,
+        )
         for number, (planned, result, errors) in enumerate(results, 1):
             problems += errors
             if result is not None:
@@ -154,13 +174,18 @@ def case_results(
     *,
     false_alarms: float,
     differences: Sequence[Difference] = (),
+    tile_um_per_px: float | None = None,
     jobs: int = 1,
+    listen: Callable[[Progress], None] = say_nothing,
 ) -> Iterator[tuple[_Planned, CaseResult | None, list[str]]]:
     """The results of cases one after the other, and the sentences about scans that could not be examined."""
     by_case = {planned.case.key: planned for planned in plan}
     extra = tuple(Note("differs-from-reference", {"features": _features(differences)}) for _ in differences[:1])
-    stream = opened([planned.case for planned in plan], model.profile, jobs=jobs)
-    for case, results, errors in interpret(model, stream, false_alarms=false_alarms):
+    slides = [planned.case for planned in plan if holds_slide(planned.case)]
+    images = [planned.case for planned in plan if not holds_slide(planned.case)]
+    whole = slide_results(model, slides, false_alarms=false_alarms, um_per_px=tile_um_per_px, jobs=jobs, listen=listen)
+    stream = opened(images, model.profile, jobs=jobs)
+    for case, results, errors in chain(interpret(model, stream, false_alarms=false_alarms), whole):
         planned = by_case[case.key]
         if results is None:
             yield planned, None, errors
@@ -201,6 +226,17 @@ def _check(false_alarms: float, lang: str, formats: Sequence[str]) -> None:
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise SettingError(f"unknown report formats {', '.join(unknown)}; there are {', '.join(FORMATS)}")
+
+
+def _check_scales(model: Model, um_per_px: float | None, tile_um_per_px: float | None) -> None:
+    for name, scale in (("--um-per-px", um_per_px), ("--tile-um-per-px", tile_um_per_px)):
+        if scale is not None and not 0 < scale < 1000:
+            raise SettingError(f"{name} must be a number of µm above 0, such as 0.5; got {scale}")
+    own = model.profile.spacing_mm
+    if tile_um_per_px is not None and own is not None and abs(1000 * own[-1] - tile_um_per_px) > 1e-6:
+        raise SettingError(
+            f"the model looks at {1000 * own[-1]:g} µm per pixel, as it has learned; leave --tile-um-per-px out"
+        )
 
 
 def _make_folder(out: Path) -> None:

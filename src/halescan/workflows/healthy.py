@@ -22,6 +22,7 @@ from halescan.scoring.rules import QuantileThreshold
 from halescan.scoring.shift import Reference
 from halescan.scoring.tail import HealthyTail
 from halescan.training.run import Progress
+from halescan.workflows.scan_names import told_of_file
 
 SCHEMA = "halescan.healthy/1"
 
@@ -69,10 +70,11 @@ class Healthy:
 
 def remarks(cohort: Cohort, images: CohortImages) -> list[str]:
     """What a person should know of a cohort, in sentences that name nobody and no file."""
+    count = len(problems_of(cohort, images))
     return [
         *cohort.remarks,
         *(note_sentence(note, "en") for note in cohort.notes),
-        *([f"{count} files could not be used"] if (count := len(problems_of(cohort, images))) else []),
+        *([f"{count} file{'s' * (count != 1)} could not be used"] if count else []),
     ]
 
 
@@ -83,7 +85,7 @@ def problems_of(cohort: Cohort, images: CohortImages) -> tuple[str, ...]:
 
 def content_digests(cohort: Cohort) -> list[str]:
     """For each scan the first 16 hex digits of the SHA-256 of its (first) file, and its number there; sorted."""
-    return sorted(_content(item) for item in cohort.items)
+    return sorted(content_digest(item) for item in cohort.items)
 
 
 def cohort_fingerprint(cohort: Cohort) -> str:
@@ -92,17 +94,18 @@ def cohort_fingerprint(cohort: Cohort) -> str:
     for item in cohort.items:
         said = f"{item.patient}:{item.study}:{item.label}:{_mask_digest(item.mask)}"
         places = f":{item.lesions}" if item.lesions else ""
-        digest.update(f"{_content(item)}:{said}{places}\n".encode())
+        digest.update(f"{content_digest(item)}:{said}{places}\n".encode())
     return digest.hexdigest()
 
 
-def _content(item: Item) -> str:
+def content_digest(item: Item) -> str:
     """What tells a scan from another, whatever it is called."""
     source = item.source
     of_many = "" if source.index is None and len(source.files) == 1 else f":{source.index}:{len(source.files)}"
     part = "" if source.part is None or source.index is None else f":{source.part}"
     cut = "" if source.slice_index is None else f":z{source.slice_index}"
-    return _file_digest(source.files[0])[:16] + of_many + part + cut
+    others = "".join(f":{_file_digest(file)[:16]}" for file in source.files[1:]) if source.stacked else ""
+    return _file_digest(source.files[0])[:16] + of_many + part + cut + others
 
 
 def _mask_digest(mask: Path | Source | None) -> str:
@@ -154,17 +157,23 @@ def healthy_cohort(path: Path, table: Path | None, split: str | None) -> Cohort:
     """The scans of a folder or table that nobody called abnormal; of a whole data set, those of its training part.
 
     Raises:
+        LayoutError: if the data set has parts, and none is for training.
         TrainingError: if none is left.
     """
     cohort = read_cohort(path, table=table, label="healthy", split=split, prefer=("train",))
     if not cohort.items:
-        found = (
-            f"; {len(cohort.problems)} files could not be read, the first: {cohort.problems[0]}"
-            if cohort.problems
-            else ""
+        raise TrainingError(
+            f"{path}: no healthy scan found{unreadable(cohort)}. Give a folder of images, volumes or DICOM series"
         )
-        raise TrainingError(f"{path}: no healthy scan found{found}. Give a folder of images, volumes or DICOM series")
     return cohort
+
+
+def unreadable(cohort: Cohort) -> str:
+    """How many files could not be read, and why the first: to stand in a sentence about what is missing."""
+    if not cohort.problems:
+        return ""
+    many = f"{len(cohort.problems)} files" if len(cohort.problems) > 1 else "1 file"
+    return f"; {many} could not be read, the first: {told_of_file(cohort.problems[0]).rstrip('.')}"
 
 
 def prepared(

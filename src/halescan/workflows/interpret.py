@@ -90,7 +90,7 @@ def case_result(model: Model, scans: Sequence[Read], *, false_alarms: float) -> 
         scans=results,
         verdict=calibration.verdict(score, false_alarms, level=level),
         model=model.facts,
-        notes=(*_case_notes(model, scans, calibration), *_map_notes(model, results)),
+        notes=(*_case_notes(model, scans, calibration), *map_notes(model, results)),
     )
 
 
@@ -149,7 +149,7 @@ def _scan_result(model: Model, read: Read, calibration: Calibration | None, fals
     tail = None
     if strangeness is not None and model.healthy.tail is not None:
         tail = np.where(mask, model.healthy.tail.log_tail(strangeness), 0).astype(np.float32)
-    findings = () if strangeness is None else _findings(model, scan, strangeness, mask, calibration, false_alarms)
+    findings = () if strangeness is None else findings_of(model, scan, strangeness, mask, calibration, false_alarms)
     kept = tuple(finding for finding in findings if finding.p_value is None or finding.p_value <= COMMON)
     key_slice = _key_slice(scan, kept, sliced.key_slice if sliced else None)
     key = numbers.index(key_slice) if key_slice in numbers else int(np.argmax(read.scores))
@@ -163,13 +163,13 @@ def _scan_result(model: Model, read: Read, calibration: Calibration | None, fals
         weaker=len(findings) - len(kept),
         shown=read.images[key].image,
         reconstruction=_of_image([found.reconstruction for found in read.measured], key),
-        neighbours=_neighbours(model, _of_image([found.neighbours for found in read.measured], key)),
+        neighbours=neighbours_of(model, _of_image([found.neighbours for found in read.measured], key)),
         slice_scores=None if sliced is None else sliced.slice_scores,
         key_slice=key_slice,
     )
 
 
-def _findings(
+def findings_of(
     model: Model,
     scan: Scan,
     strangeness: np.ndarray,
@@ -210,7 +210,7 @@ def _of_image(parts: Sequence[np.ndarray | None], number: int) -> np.ndarray | N
     return rows[number] if rows else None
 
 
-def _neighbours(model: Model, numbers: np.ndarray | None) -> tuple[np.ndarray, ...]:
+def neighbours_of(model: Model, numbers: np.ndarray | None) -> tuple[np.ndarray, ...]:
     examples = getattr(model.detector, "examples", None)
     if numbers is None or examples is None:
         return ()
@@ -227,12 +227,14 @@ def _case_notes(model: Model, scans: Sequence[Read], calibration: Calibration) -
         )
         if unlike:
             notes.setdefault("unlike-training", Note("unlike-training", {"features": ", ".join(unlike)}))
-    for note in _model_notes(model, scans, calibration):
+    found = [measured for read in scans for measured in read.measured]
+    values = np.concatenate([measured.scores if measured.errors is None else measured.errors for measured in found])
+    for note in model_notes(model, calibration, values):
         notes.setdefault(note.key, note)
     return tuple(notes.values())
 
 
-def _map_notes(model: Model, results: Sequence[ScanResult]) -> Iterator[Note]:
+def map_notes(model: Model, results: Sequence[ScanResult]) -> Iterator[Note]:
     """That a map is strange nearly everywhere, and how many common regions were left out."""
     widest = max((useless_share(result, model.map_threshold) or 0.0 for result in results), default=0.0)
     if widest:
@@ -242,20 +244,21 @@ def _map_notes(model: Model, results: Sequence[ScanResult]) -> Iterator[Note]:
         yield Note("more-findings", {"count": count})
 
 
-def _model_notes(model: Model, scans: Sequence[Read], calibration: Calibration) -> Iterator[Note]:
+def model_notes(model: Model, calibration: Calibration, errors: np.ndarray) -> Iterator[Note]:
+    """What is to be said of the model, and its plain rule on the errors `(n,)` of a case's images."""
     if calibration.guarantee == "cross":
         yield Note("cross-conformal", {"units": calibration.units})
     if model.record.get("encoder") == "own":
         yield Note("own-encoder")
-    yield _rule_note(model, scans)
+    if "abnormal" in model.record["training_set"]:
+        yield Note("supervised", {"count": model.record["training_set"]["abnormal"]["scans"]})
+    yield _rule_note(model, errors)
 
 
-def _rule_note(model: Model, scans: Sequence[Read]) -> Note:
+def _rule_note(model: Model, errors: np.ndarray) -> Note:
     """The source system's own rule beside the p-value: mean absolute error against a quantile of healthy."""
-    found = [m for read in scans for m in read.measured]
-    values = np.concatenate([m.scores if m.errors is None else m.errors for m in found])
     rule = model.healthy.rule
-    value = float(values.mean())
+    value = float(errors.mean())
     return Note(
         "quantile-rule-above" if rule.above(value) else "quantile-rule-below",
         {"value": value, "threshold": rule.threshold, "share": rule.share, "unit": rule.unit},

@@ -9,11 +9,15 @@ import numpy as np
 from halescan.data.table import Cohort, read_cohort
 from halescan.errors import SettingError, TableError
 from halescan.evaluation.pixels import PixelTally
+from halescan.evaluation.subgroups import check_groups, parse_bands
 from halescan.types import Label
-from halescan.workflows.cases import Case, case_keys
+from halescan.workflows.cases import Case, case_keys, cases_of
+from halescan.workflows.healthy import unreadable
 from halescan.workflows.lesions import CaseLesions, LesionCounts
+from halescan.workflows.mask_check import MaskFaults
+from halescan.workflows.scan_names import shown_scan
 
-_TEST_FIRST = ("test", "valid")  # parts of a data set that are evaluated where none is named
+TEST_FIRST = ("test", "valid")  # parts of a data set that are evaluated where none is named
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,10 @@ class Judged:
         pixels: The maps, counted.
         lesions: The same lesion by lesion; only cases with maps.
         threshold: Score above which the decision is "above"; None where it was withheld.
+        by_rate: Whether the decisions follow from an asked false-alarm rate, and not from a threshold or from decisions
+            that somebody brought.
+        masks: Scans with a map whose mask does not fit their label.
+        left_out: Labels of the scans that could not be judged.
     """
 
     pixels: PixelTally
@@ -48,6 +56,9 @@ class Judged:
     lesions: LesionCounts = field(default_factory=LesionCounts)
     problems: list[str] = field(default_factory=list)
     threshold: float | None = None
+    by_rate: bool = True
+    masks: MaskFaults = field(default_factory=MaskFaults)
+    left_out: list[Label | None] = field(default_factory=list)
 
     @property
     def labels(self) -> np.ndarray:
@@ -110,7 +121,7 @@ class Judged:
     def add(self, case: Case, *, score: float, p_value: float | None, decision: str, trivial: dict[str, float]) -> None:
         """Keep what is known of one case."""
         if {"healthy", "abnormal"} <= {item.label for item in case.items}:
-            name = case.items[0].source.path.name
+            name = shown_scan(case.items[0].source)
             self.problems.append(f"{name}: scans of its study are labelled healthy and abnormal; it counts as abnormal")
         self.cases.append(case)
         self.scores.append(score)
@@ -120,7 +131,7 @@ class Judged:
 
     def column(self, name: str) -> list[str | None]:
         """`(cases,)` what the table says of each case in a column."""
-        return [next((item.extra[name] for item in case.items if item.extra.get(name)), None) for case in self.cases]
+        return _column(self.cases, name)
 
 
 def labelled(test: Path, *, table: Path | None, split: str | None, layout: str | None) -> Cohort:
@@ -128,33 +139,48 @@ def labelled(test: Path, *, table: Path | None, split: str | None, layout: str |
 
     Raises:
         TableError: if no scan has one.
+        LayoutError: if the data set has parts, and none is for testing.
     """
-    cohort = read_cohort(test, table=table, layout=layout, split=split, prefer=_TEST_FIRST)
+    cohort = read_cohort(test, table=table, layout=layout, split=split, prefer=TEST_FIRST)
     keys = case_keys(cohort)
     known = {key for key, item in zip(keys, cohort.items, strict=True) if item.label is not None}
     if not known:
         raise TableError(
-            f"{test}: no scan has a label. Put them into healthy/ and abnormal/, or give a table with a label column"
+            f"{test}: no scan has a label{unreadable(cohort)}. Put them into healthy/ and abnormal/, or give a table "
+            "with a label column"
         )
     return replace(cohort, items=tuple(item for key, item in zip(keys, cohort.items, strict=True) if key in known))
 
 
-def check_columns(cohort: Cohort, names: Iterable[str]) -> None:
-    """Refuse columns that no scan has, before anything is measured.
+def check_columns(cohort: Cohort, by: Iterable[str]) -> None:
+    """Refuse columns that no scan has, or that make no groups, before anything is measured.
+
+    Args:
+        by: Columns, perhaps with bands: `sex`, `age=40,60`.
 
     Raises:
-        SettingError: naming those there are.
+        SettingError: naming the column, and those there are.
     """
     known = {key for item in cohort.items for key in item.extra}
-    for name in names:
+    cases = cases_of(cohort)
+    for name, bands in map(parse_bands, by):
         if name not in known:
             there = f"there are {', '.join(sorted(known))}" if known else "the table has no further column"
             raise SettingError(f"no scan has a column {name!r}; {there}")
+        try:
+            check_groups(_column(cases, name), bands)
+        except SettingError as error:
+            raise SettingError(f"column {name!r}: {error}") from error
 
 
 def label_of(case: Case) -> Label:
     """A case is abnormal if one of its scans is."""
     return "abnormal" if any(item.label == "abnormal" for item in case.items) else "healthy"
+
+
+def _column(cases: Sequence[Case], name: str) -> list[str | None]:
+    """`(cases,)` what the table says of each case in a column."""
+    return [next((item.extra[name] for item in case.items if item.extra.get(name)), None) for case in cases]
 
 
 def patient_of(case: Case) -> str | None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from halescan.errors import SettingError
 from halescan.evaluation.baselines import baseline_metrics, columns
 from halescan.evaluation.leaks import shortcut_warnings
 from halescan.evaluation.metrics import (
     aggregate_patients,
     count_cases,
     image_figures,
+    of_so_many_patients,
     operating_point,
 )
 from halescan.evaluation.reliability import false_alarm_rate, reliability
@@ -49,11 +51,13 @@ def judged_record(
     strangeness: Mapping[str, np.ndarray],
     units: int | None,
     unit: str | None,
+    spare: int = 0,
     reconstruction: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The record of one evaluation.
 
     Args:
+        spare: Masks that are of no scan.
         strangeness: `(cases,)` of each trivial baseline that knows what healthy is.
         units: Healthy units behind the p-values, and what a unit is; None if nobody says.
     """
@@ -78,7 +82,10 @@ def judged_record(
         about={
             **about,
             "scans": sum(len(case.items) for case in judged.cases),
-            "false_alarms": _false_alarms(judged, asked.false_alarms, units, unit),
+            "false_alarms": _false_alarms(judged, asked.false_alarms if judged.by_rate else None, units, unit),
+            "masks": judged.masks.record(spare) if judged.outlined or spare else None,
+            "left_out": {label: judged.left_out.count(label) for label in ("healthy", "abnormal")},
+            "equal_scores": len(scores) > 1 and bool((scores == scores[0]).all()),
             "bootstrap_seed": asked.seed,
             "bootstrap_draws": options["draws"],
         },
@@ -104,8 +111,10 @@ def _by_patient(judged: Judged, scores: np.ndarray, options: Mapping[str, Any]) 
     if groups is None or len(set(groups)) == len(groups):
         return None
     gathered = aggregate_patients(scores, judged.labels, groups, how="max")
+    n = {"healthy": int((~gathered.labels).sum()), "abnormal": int(gathered.labels.sum())}
     image, at = image_figures(gathered.labels, gathered.scores, seed=options["seed"], draws=options["draws"])
-    return {**image, "sensitivity_at": at, "pooled_by": "max"}
+    image, at = of_so_many_patients(image, **n), of_so_many_patients(at, **n)
+    return {**image, "sensitivity_at": at, "pooled_by": "max", "n": n}
 
 
 def _operating_point(judged: Judged, options: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -132,13 +141,16 @@ def _subgroups(
         return None
     found = {}
     for name, bands in map(parse_bands, asked.by):
-        found[name] = subgroup_metrics(
-            judged.labels, scores, judged.column(name), decisions=judged.above, bands=bands, **options
-        )
+        try:
+            found[name] = subgroup_metrics(
+                judged.labels, scores, judged.column(name), decisions=judged.above, bands=bands, **options
+            )
+        except SettingError as error:
+            raise SettingError(f"column {name!r}: {error}") from error
     return found
 
 
-def _false_alarms(judged: Judged, asked: float, units: int | None, unit: str | None) -> dict[str, Any]:
+def _false_alarms(judged: Judged, asked: float | None, units: int | None, unit: str | None) -> dict[str, Any]:
     """The realised false-alarm rate on the healthy cases, with its interval; None where nothing was decided."""
     facts: dict[str, Any] = {"asked": asked, "units": units, "unit": unit}
     above, healthy = judged.above, ~judged.labels

@@ -161,11 +161,13 @@ def shared_found(items: Sequence[Item], sides: np.ndarray) -> Iterator[Leak]:
         if theirs and not told:
             told = True  # a shared patient's study and series say no more
             count = len({names[n] for n in theirs})
+            of_whom = f"of {f'that {what}' if count == 1 else f'those {many}'}"
             yield Leak(
                 f"shared-{many}",
                 "grave",
                 f"{count} {what if count == 1 else many} {'lies' if count == 1 else 'lie'} on both sides of the split: "
-                f"{len(theirs)} of {int((sides != TRAIN).sum())} test scans are {'its' if count == 1 else 'theirs'}",
+                f"{len(theirs)} of {int((sides != TRAIN).sum())} test scans "
+                f"{'is' if len(theirs) == 1 else 'are'} {of_whom}",
                 "split by patient: all scans of one belong on one side",
                 {"shared": count, "test_scans": len(theirs), "weight": 1.0},
             )
@@ -266,13 +268,26 @@ def not_found(items: Sequence[Item], sides: np.ndarray, leaks: Sequence[Leak], l
     """What was looked for in vain, so that silence is not taken for it; what could not be looked for is not in it."""
     keys = {leak.key for leak in leaks}
     two_sides = {TRAIN} < set(sides.tolist())
+    tested = {item.label for item, side in zip(items, sides, strict=True) if side != TRAIN}
     found = ["copies on both sides of the split"] if two_sides and "copies" not in keys else []
     if two_sides and not keys & {"shared-patients", "patients-unknown"}:
         found.append("patients on both sides of the split")
-    if "copies-with-two-labels" not in keys:
+    if {"healthy", "abnormal"} <= tested and "copies-with-two-labels" not in keys:
         found.append("one picture with two labels")
     if labelled and "statistic" not in keys:
         found.append(f"a statistic that tells the labels with an AUROC of {TELLING['minor']:.2f} or more")
+    return found
+
+
+def not_checked(items: Sequence[Item], sides: np.ndarray) -> list[str]:
+    """What could not be looked for, and why: of that, silence says nothing."""
+    tested = {item.label for item, side in zip(items, sides, strict=True) if side != TRAIN}
+    found = []
+    if TRAIN not in sides:
+        found.append("copies and patients on both sides of the split (no training scans)")
+    if not {"healthy", "abnormal"} <= tested:
+        lacking = " or ".join(label for label in ("healthy", "abnormal") if label not in tested)
+        found.append(f"what tells the labels without seeing disease (no test scan is labelled {lacking})")
     return found
 
 
@@ -331,7 +346,8 @@ def _statistic(
     return Leak(
         "statistic",
         _level(best),
-        f"{telling[0]} alone reaches an AUROC of {_interval(best)}{which}{_others(telling[1:], known)}",
+        f"in the files as stored, {telling[0]} alone reaches an AUROC of {_interval(best)}{which}"
+        f"{_others(telling[1:], known)}",
         way_out,
         {"kind": kind, "statistic": telling[0], "auroc": best["value"], "weight": _weight(best)},
     )

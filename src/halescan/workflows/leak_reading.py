@@ -1,6 +1,5 @@
 """One pass over all scans of a data set: a small picture, a fingerprint and trivial numbers of each."""
 
-import hashlib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from halescan.data.ahead import ahead
-from halescan.data.copies import SIDE, picture
+from halescan.data.copies import SIDE, picture, pixel_digest
 from halescan.data.giveaways import giveaways, plane
 from halescan.data.provenance import file_facts
 from halescan.data.table import Item
@@ -96,7 +95,7 @@ def look_at(item: Item) -> Look:
         return Look(error=f"cannot be read ({error.strerror})")
     facts |= _position(item)
     facts |= _columns(item)
-    return Look(picture(scan).astype(np.float16), _digest(scan.pixels), facts)
+    return Look(picture(scan).astype(np.float16), pixel_digest(scan.pixels), facts)
 
 
 def _stored_bytes(item: Item) -> int:
@@ -104,13 +103,6 @@ def _stored_bytes(item: Item) -> int:
         return sum(file.stat().st_size for file in item.source.files)
     except OSError:
         return 0
-
-
-def _digest(pixels: np.ndarray) -> bytes:
-    """The same for the same grey values, however they are stored."""
-    digest = hashlib.blake2b(repr((pixels.shape, pixels.dtype.str)).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.digest()
 
 
 def _position(item: Item) -> dict[str, float]:

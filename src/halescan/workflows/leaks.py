@@ -14,13 +14,14 @@ import numpy as np
 from halescan.data.copies import find_copies
 from halescan.data.likeness import duplicates, joined
 from halescan.data.table import Cohort, Item, read_cohort
-from halescan.errors import OutputError
+from halescan.errors import OutputError, TableError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.evaluation.leaks import statistic_figures, together
 from halescan.evaluation.resampling import without_interval
 from halescan.evaluation.results import plain
 from halescan.reporting.json_out import write_atomically, write_json
 from halescan.training.run import Progress, say_nothing
+from halescan.workflows.healthy import unreadable
 from halescan.workflows.leak_findings import (
     SIDES,
     TEST,
@@ -32,6 +33,7 @@ from halescan.workflows.leak_findings import (
     copies_found,
     drift_found,
     mislaid_found,
+    not_checked,
     not_found,
     shared_found,
     statistics_found,
@@ -70,9 +72,10 @@ class LeakReport:
         lines = [_counted(self.record["n"]), ""]
         for leak in self.warnings:
             lines += [f"[{leak.level}] {leak.sentence}", f"    way out: {leak.way_out}"]
-        lines += [] if self.warnings else ["no leak found"]
+        lines += [] if self.warnings else [_all_clear(self.record)]
         lines += ["", *_statistic_lines(self.record), ""]
         lines += [f"looked for and not found: {name}" for name in self.record["not_found"]]
+        lines += [f"could not be checked: {name}" for name in self.record["not_checked"]]
         return [*lines, *(f"problem: {problem}" for problem in self.record["problems"])]
 
     def markdown(self) -> str:
@@ -80,9 +83,11 @@ class LeakReport:
         lines = ["# Leaks", "", _counted(self.record["n"]), ""]
         for number, leak in enumerate(self.warnings, start=1):
             lines += [f"{number}. **{leak.level}**: {leak.sentence}.  ", f"   Way out: {leak.way_out}."]
-        lines += [] if self.warnings else ["No leak found."]
+        clear = _all_clear(self.record)
+        lines += [] if self.warnings else [f"{clear[0].upper()}{clear[1:]}."]
         lines += ["", *_statistic_table(self.record)]
         lines += ["", *(f"- Looked for and not found: {name}." for name in self.record["not_found"])]
+        lines += [f"- Could not be checked: {name}." for name in self.record["not_checked"]]
         return "\n".join(lines) + "\n"
 
 
@@ -108,11 +113,12 @@ def leaks(
         seed: Of the bootstrap and of the folds.
 
     Raises:
+        TableError: if there is no scan.
         OutputError: if `out` holds another check and `overwrite` is not set, or cannot be written.
     """
     folder = None if out is None else _free(Path(out), overwrite)
-    whole = read_cohort(data, table=table, layout=layout, split=split)
-    learned = None if train is None else read_cohort(train)
+    whole = _scans_of(data, read_cohort(data, table=table, layout=layout, split=split))
+    learned = None if train is None else _scans_of(train, read_cohort(train))
     if learned is None:
         learned, whole = _parted(whole)
     report = check_data(learned, whole, seed=seed, jobs=jobs, listen=listen)
@@ -167,9 +173,24 @@ def check_data(
         "copies": _pair_counts(sides, pairs),
         **figures,
         "not_found": not_found(items, sides, found, bool(figures["statistics"])),
+        "not_checked": not_checked(items, sides),
         "problems": problems + looks.problems,
     }
     return LeakReport(tuple(found), plain(record), tuple(pairs), items, tuple(int(side) for side in sides))
+
+
+def _scans_of(place: Path | str, cohort: Cohort) -> Cohort:
+    """A cohort with scans in it.
+
+    Raises:
+        TableError: if there is none: nothing found in nothing is no all-clear.
+    """
+    if not cohort.items:
+        raise TableError(
+            f"{place}: no scan found{unreadable(cohort)}. Expected train/ and test/ with healthy/ and abnormal/, "
+            "another layout, or a table"
+        )
+    return cohort
 
 
 def _parted(whole: Cohort) -> tuple[Cohort | None, Cohort]:
@@ -326,6 +347,18 @@ def _pair_counts(sides: np.ndarray, pairs: Sequence[Pair]) -> dict[str, dict[str
     return counts
 
 
+def _all_clear(record: dict[str, Any]) -> str:
+    """What to say where no leak was found, which is no more than what could be looked for."""
+    n, missing = record["n"], record["not_checked"]
+    if not missing:
+        return "no leak found"
+    lacks = [] if any(name.startswith("train") for name in n) else ["training scans"]
+    lacks += ["labels"] if len(missing) > 1 or not lacks else []
+    expected = "expected train/ and test/ with healthy/ and abnormal/, or a table with the columns split and label"
+    what = "nothing could be checked" if len(lacks) > 1 else "nothing found, but not all could be checked"
+    return f"{what}: there are no {' and no '.join(lacks)}; {expected}"
+
+
 def _counted(n: dict[str, int]) -> str:
     parts = [f"{count} {name.replace('_', ' ')}" for name, count in n.items() if name != "scans"]
     return f"{n['scans']} scans: {', '.join(parts)}"
@@ -334,7 +367,7 @@ def _counted(n: dict[str, int]) -> str:
 def _statistic_lines(record: dict[str, Any]) -> list[str]:
     if not record["statistics"]:
         return [f"trivial statistics: {record.get('why', 'none vary')}"]
-    lines = ["trivial statistics alone (AUROC, in whichever direction is better):"]
+    lines = ["trivial statistics of the files as stored, alone (AUROC, in whichever direction is better):"]
     lines += [f"  {name:<20} {figure}" for name, figure in list(_told(record))[:_SHOWN]]
     more = len(record["statistics"]) - _SHOWN
     return [*lines, f"  and {more} weaker ones"] if more > 0 else lines

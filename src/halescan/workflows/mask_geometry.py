@@ -21,8 +21,16 @@ def truth_on(item: Item, scan: Scan) -> np.ndarray | None:
         ScanError: if the mask cannot be read.
         ShapeError: if its voxels are not the scan's.
     """
-    if item.label == "healthy":
-        return np.zeros(scan.shape, bool)
+    return np.zeros(scan.shape, bool) if item.label == "healthy" else drawn_on(item, scan)
+
+
+def drawn_on(item: Item, scan: Scan) -> np.ndarray | None:
+    """What the mask of a scan says, whatever its label `(*scan.shape)` bool; None where there is none.
+
+    Raises:
+        ScanError: if the mask cannot be read.
+        ShapeError: if its voxels are not the scan's.
+    """
     if not item.outlined:
         return None
     truth = painted(item.lesions, scan) if item.lesions else np.zeros(scan.shape, bool)

@@ -119,8 +119,15 @@ class Model:
             f"calibrated on {calibration.units} healthy {calibration.unit}s"
             + (" by cross-conformal folds (a weaker guarantee)" if calibration.guarantee == "cross" else ""),
         ]
+        if "abnormal" in learned:
+            lines.append(f"supervised: learned from abnormal scans too, {learned['abnormal']['summary']}")
         if calibration.units:
             lines.append(f"false-alarm rates from {calibration.strictest_rate:.2%} upwards are supported")
+        else:
+            lines.append(
+                "no p-values and no decisions: nothing healthy was left to calibrate on. Train with more healthy "
+                "patients, or calibrate on others with halescan recalibrate; 5 % false alarms need 19"
+            )
         if self.record["encoder"] == "own" and self.record["settings"].get("backbone") != "own":
             lines.append(
                 "no pretrained encoder was found: one was trained on the healthy scans; for a stronger model give "
@@ -232,6 +239,7 @@ def card_facts(model: Model) -> dict[str, Any]:
         "summary": f"{model.detector.summary}. Profile: {model.profile.title}.",
         "trained_on": {
             "healthy scans": learned["summary"],
+            "abnormal scans (supervised)": learned["abnormal"]["summary"] if "abnormal" in learned else None,
             "parts (images)": f"{learned['learn']} learn, {learned['choose']} choose, {learned['calibrate']} calibrate",
             "fingerprint (SHA-256 of contents and labels)": learned["fingerprint"],
             "remarks": "; ".join(learned["notes"]) or None,

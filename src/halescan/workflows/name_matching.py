@@ -5,12 +5,15 @@ from pathlib import Path, PurePosixPath
 
 from halescan.data.table import Item
 from halescan.errors import TableError
+from halescan.workflows.scan_names import shown_scan
 
 Key = tuple[str, ...]
 _LISTED = 5
 
 
-def match_names(names: Sequence[str], items: Sequence[Item], *, where: Path) -> list[int | None]:
+def match_names(
+    names: Sequence[str], items: Sequence[Item], *, where: Path, called: Sequence[str] | None = None
+) -> list[int | None]:
     """The place among `items` of each name; None where no scan is called so.
 
     A name fits a scan if all its folders and the file agree with the end of the scan's path; the file's ending may be
@@ -19,10 +22,12 @@ def match_names(names: Sequence[str], items: Sequence[Item], *, where: Path) -> 
 
     Args:
         where: File or folder that the names come from, for messages.
+        called: What each name is called in messages, as "line 7", since it may be a patient's; None numbers them.
 
     Raises:
         TableError: if a name fits several scans, or two names the same.
     """
+    called = called or [f"name {number}" for number in range(1, len(names) + 1)]
     keys = [_key(name) for name in names]
     depths = {len(key) for key in keys}
     meant: dict[Key, list[int]] = {}
@@ -32,16 +37,16 @@ def match_names(names: Sequence[str], items: Sequence[Item], *, where: Path) -> 
             if depth <= len(whole):
                 meant.setdefault(whole[-depth:], []).append(place)
     found: list[int | None] = []
-    for name, key in zip(names, keys, strict=True):
+    for name, key in zip(called, keys, strict=True):
         fitting = meant.get(key, [])
         if len(fitting) > 1:
-            files = ", ".join(sorted({_tail(items[place].source.path) for place in fitting})[:_LISTED])
+            files = ", ".join(sorted({shown_scan(items[place].source) for place in fitting})[:_LISTED])
             raise TableError(
                 f"{where}: {name} could be any of {len(fitting)} scans ({files}); name them with their folder, "
                 "as healthy/0001, or with a column index for images of one file"
             )
         found.append(fitting[0] if fitting else None)
-    _refuse_twice(names, found, where)
+    _refuse_twice(called, found, where)
     return found
 
 
@@ -68,15 +73,13 @@ def _stem(file: str) -> str:
     return file
 
 
-def _tail(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
-
-
-def _refuse_twice(names: Sequence[str], found: Sequence[int | None], where: Path) -> None:
+def _refuse_twice(called: Sequence[str], found: Sequence[int | None], where: Path) -> None:
     first: dict[int, str] = {}
-    for name, place in zip(names, found, strict=True):
+    for name, place in zip(called, found, strict=True):
         if place is None:
             continue
         if place in first:
-            raise TableError(f"{where}: {first[place]} and {name} mean the same scan; expected one each")
+            raise TableError(
+                f"{where}: {first[place]} and {name} mean the same scan; expected one each. Take one of them away"
+            )
         first[place] = name

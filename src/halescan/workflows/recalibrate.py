@@ -12,8 +12,9 @@ from halescan.data.table import Cohort
 from halescan.errors import OutputError, SettingError, TrainingError
 from halescan.training.run import Progress, say_nothing
 from halescan.workflows.calibrate import calibrate
-from halescan.workflows.healthy import content_digests, healthy_cohort, prepared
+from halescan.workflows.healthy import content_digests, healthy_cohort, prepared, problems_of
 from halescan.workflows.model import Model, load_model
+from halescan.workflows.slides import learned_profile, told_scale
 
 
 def recalibrate(
@@ -23,6 +24,7 @@ def recalibrate(
     out: Path | str,
     table: Path | None = None,
     split: str | None = None,
+    um_per_px: float | None = None,
     overwrite: bool = False,
     device: str = "auto",
     jobs: int | None = None,
@@ -36,6 +38,7 @@ def recalibrate(
     Args:
         healthy: Scans of the new site that a person calls healthy, none of which the model learned from.
         out: Folder of the new version.
+        um_per_px: µm per pixel of whole slides whose files do not say it.
 
     Raises:
         TrainingError: if there is no healthy scan, or the model was made from some of these.
@@ -47,21 +50,25 @@ def recalibrate(
         raise SettingError(f"--out {out} is the model itself; a new version needs a folder of its own")
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists; choose another --out, or --overwrite to replace it")
-    cohort = healthy_cohort(Path(healthy), table, split)
+    cohort = told_scale(healthy_cohort(Path(healthy), table, split), um_per_px)
+    recipe = learned_profile(old.profile, cohort)
+    old = replace(old, profile=recipe)  # a model of patches is given the scale at which it is now calibrated on slides
     _refuse_learned(old, cohort)
     with tempfile.TemporaryDirectory(prefix="halescan-") as cache:
-        images = prepared(cohort, old.profile, Path(cache), jobs=jobs, listen=listen)
+        images = prepared(cohort, recipe, Path(cache), jobs=jobs, listen=listen)
         everyone = np.arange(len(images))
         fresh = calibrate([(old.measure, everyone)], images, cohort, guarantee="split", listen=listen)
     record = {
         **old.record,
+        "profile": recipe.model_dump(mode="json"),
         "recalibrated_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "recalibrated_from": old.facts.fingerprint,
         "recalibrated_on": cohort.summary(),
         "recalibrated_units": fresh.calibration.units,
+        "recalibrated_digests": {"contents": content_digests(cohort), "pixels": list(images.pixels)},
     }
     beside = {name: old.folder / name for name in ("history.jsonl", "training.png")} if old.folder else {}
-    new = replace(old, record=record, healthy=fresh, folder=None)
+    new = replace(old, record=record, healthy=fresh, folder=None, problems=problems_of(cohort, images))
     return new.save(out, beside={name: path for name, path in beside.items() if path.exists()}, overwrite=overwrite)
 
 

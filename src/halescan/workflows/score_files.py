@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from halescan.errors import BlankScan, HalescanError, SettingError, ShapeError, 
 from halescan.evaluation.baselines import trivial_statistics
 from halescan.evaluation.pixels import PixelTally
 from halescan.evaluation.results import plain
-from halescan.evaluation.subgroups import parse_bands
 from halescan.io import read
 from halescan.training.run import Progress, say_nothing
 from halescan.types import Scan
@@ -24,25 +23,44 @@ from halescan.workflows.evaluation import Evaluation
 from halescan.workflows.evaluation_files import done_already, write_evaluation
 from halescan.workflows.judged import Judged, Mapped, check_columns, labelled
 from halescan.workflows.judged_record import Asked, judged_record
-from halescan.workflows.mask_geometry import laid, truth_on
-from halescan.workflows.name_matching import scan_key
+from halescan.workflows.mask_check import Fault, fault_of, mask_sentences, spare_masks
+from halescan.workflows.mask_geometry import drawn_on, laid
+from halescan.workflows.scan_names import listed_names, shown_scan, told_of_file, told_of_mask, told_of_scan
 from halescan.workflows.score_table import FromElsewhere, Given, read_scores
 from halescan.workflows.train import cohort_fingerprint, digest
 
 _MOST_AHEAD = 32  # scans read before they are counted
-_LISTED = 3
+_WITH_POSITION = (".nii", ".nii.gz", ".nrrd", ".mha")
+_NOT_STRETCHED = "; a file with a position is never stretched: resample it onto the scan, or save it as .npy or PNG"
 
 
 @dataclass(frozen=True, eq=False)
 class _Looked:
-    """One scan: its trivial statistics, its map and where it is abnormal, on the scan's voxels."""
+    """One scan: its trivial statistics, its map and where it is abnormal, on the scan's voxels.
+
+    Args:
+        fault: What does not fit between the scan's mask and its label.
+        stretched: Whether the map had another size than the scan.
+        mended: Share of the map's values that were no finite numbers.
+    """
 
     scan: Scan | None = None
     trivial: dict[str, float] | None = None
     map: np.ndarray | None = None
     truth: np.ndarray | None = None
+    fault: Fault | None = None
     stretched: bool = False
+    mended: float = 0.0
     problem: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Map:
+    """A map on its scan's voxels `(*scan.shape)`, and what was done to it."""
+
+    values: np.ndarray
+    stretched: bool = False
+    mended: float = 0.0
 
 
 def evaluate_scores(
@@ -85,35 +103,40 @@ def evaluate_scores(
     if not np.isfinite([value for value in (threshold, map_threshold) if value is not None]).all():
         raise SettingError("a threshold must be a finite number")
     cohort = labelled(Path(test), table=table, split=split, layout=layout)
-    check_columns(cohort, (parse_bands(column)[0] for column in by))
+    check_columns(cohort, by)
     elsewhere = read_scores(source, cohort.items)
     request = _request(cohort, elsewhere, asked, threshold, map_threshold)
     done = done_already(out, request, cohort, overwrite=overwrite)
     if done is not None:
         return done
     judged = Judged(PixelTally(threshold=map_threshold), threshold=threshold)
-    stretched = _judge_all(judged, cohort, elsewhere, asked, map_threshold, jobs or os.cpu_count() or 1, listen)
+    done_to_maps = _judge_all(judged, cohort, elsewhere, asked, map_threshold, jobs or os.cpu_count() or 1, listen)
     judged.problems += _unmatched(cohort, elsewhere, source)
     if not judged.cases:
         raise TableError(f"{source}: none of its maps could be used: {judged.problems[0]}")
+    judged.by_rate = threshold is None and None not in judged.p_values
+    judged.left_out += [item.label for place, item in enumerate(cohort.items) if place not in elsewhere.given]
+    spare = spare_masks(cohort) if judged.masks.abnormal else []
     record = judged_record(
         judged,
         asked,
         strangeness={},
         units=None,
         unit=None,
+        spare=len(spare),
         about={
             "scores_from": source.name,
             "maps": sum(given.map is not None for given in elsewhere.given.values()),
-            "maps_stretched": stretched,
-            "left_out": _left_out(cohort, elsewhere),
+            **done_to_maps,
+            "threshold": threshold,
             "map_threshold": map_threshold,
             "layout": cohort.layout,
             "request_sha256": request,
         },
     )
+    judged.problems += mask_sentences(record["about"]["masks"], {**judged.masks.names, "spare": spare})
     write_evaluation(out, record, judged, title=f"scores from {source.name}")
-    return Evaluation(out, record, (*(str(p) for p in cohort.problems), *judged.problems))
+    return Evaluation(out, record, (*(told_of_file(problem) for problem in cohort.problems), *judged.problems))
 
 
 def _request(
@@ -135,21 +158,33 @@ def _judge_all(
     map_threshold: float | None,
     jobs: int,
     listen: Callable[[Progress], None],
-) -> int:
-    """Look at every scan that has a score, case by case; the number of maps that were stretched."""
+) -> dict[str, int]:
+    """Look at every scan that has a score, case by case; how many maps were stretched, and how many mended."""
     cases = _cases(cohort, elsewhere)
     flat = [(item, given) for _, scans in cases for item, given in scans]
     looks = ahead(lambda pair: _look(*pair), flat, jobs=jobs, most=_MOST_AHEAD)
-    done = stretched = 0
+    counts = {"maps_stretched": 0, "maps_mended": 0}
+    done = 0
     for case, scans in cases:
         looked = [(given, next(looks)) for _, given in scans]
         judged.problems += [look.problem for _, look in looked if look.problem]
-        stretched += sum(look.stretched for _, look in looked)
+        counts["maps_stretched"] += sum(look.stretched for _, look in looked)
+        counts["maps_mended"] += sum(look.mended > 0 for _, look in looked)
+        _note_scans(judged, scans, [look for _, look in looked])
         _judge(judged, case, looked, asked.false_alarms, map_threshold)
         done += len(scans)
         if done % 100 < len(scans) or done == len(flat):
             listen(Progress("reading scores", done, len(flat)))
-    return stretched
+    return counts
+
+
+def _note_scans(judged: Judged, scans: Sequence[tuple[Item, Given]], looks: Sequence[_Looked]) -> None:
+    """Whose mask does not fit, and who could not be used though somebody had scored it."""
+    for (item, given), look in zip(scans, looks, strict=True):
+        if look.map is not None and (look.truth is not None or look.fault is not None):
+            judged.masks.note(item, look.fault)
+        if look.scan is None or _score(given, look) is None:
+            judged.left_out.append(item.label)
 
 
 def _cases(cohort: Cohort, elsewhere: FromElsewhere) -> list[tuple[Case, list[tuple[Item, Given]]]]:
@@ -167,39 +202,60 @@ def _cases(cohort: Cohort, elsewhere: FromElsewhere) -> list[tuple[Case, list[tu
 
 def _look(item: Item, given: Given) -> _Looked:
     """Read a scan, and its map and mask where there is a map."""
-    name = item.source.path.name
     try:
         scan = read(item.source)
     except HalescanError as error:
-        return _Looked(problem=str(error))
+        return _Looked(problem=told_of_scan(item.source, error))
     trivial = _trivial(scan, item)
     if given.map is None:
         return _Looked(scan, trivial)
     try:
-        values, stretched = _map_on(given.map, scan)
+        drawn = _map_on(given.map, scan)
     except HalescanError as error:
-        return _Looked(scan, trivial, problem=f"{name}: map not used: {error}")
+        why = str(error).replace(str(given.map), given.map.name)
+        return _Looked(scan, trivial, problem=told_of_scan(item.source, f"map not used: {why}"))
+    looked = _Looked(scan, trivial, drawn.values, stretched=drawn.stretched, mended=drawn.mended)
     try:
-        truth = truth_on(item, scan)
+        outline = drawn_on(item, scan)
     except HalescanError as error:
-        return _Looked(scan, trivial, values, stretched=stretched, problem=f"{name}: mask not used: {error}")
-    return _Looked(scan, trivial, values, truth, stretched)
+        why = told_of_mask(item, error)
+        return replace(looked, problem=told_of_scan(item.source, f"mask not used: {why}"))
+    truth = np.zeros(scan.shape, bool) if item.label == "healthy" else outline
+    return replace(looked, truth=truth, fault=fault_of(item, outline))
 
 
-def _map_on(path: Path, scan: Scan) -> tuple[np.ndarray, bool]:
-    """A map `(*scan.shape)` float32, and whether it was stretched."""
+def _map_on(path: Path, scan: Scan) -> _Map:
+    """A map on its scan's voxels."""
     try:
         drawn = read(path)
     except BlankScan as blank:  # nothing strange anywhere is an answer too
-        if blank.value is None:
-            raise
-        return np.full(scan.shape, blank.value, np.float32), False
+        return _blank_on(path, blank, scan)
     if drawn.colour:
         raise ShapeError(f"{path.name} is a picture in colours; save the map's values as grey PNG, NIfTI or .npy")
     values = drawn.pixels.astype(np.float32)
+    mended = sum(float(note.values["share"]) for note in drawn.notes if note.key == "non-finite-pixels")
     if drawn.dims == scan.dims == 2 and drawn.affine_lps is None and values.shape != scan.shape:
-        return resample(values, scan.shape), True
-    return laid(values, drawn, scan), False
+        return _Map(resample(values, scan.shape), True, mended)
+    try:
+        return _Map(laid(values, drawn, scan), False, mended)
+    except ShapeError as error:
+        wrong_size = drawn.affine_lps is not None and sorted(values.shape) != sorted(scan.shape)
+        raise ShapeError(f"{error}{_NOT_STRETCHED if wrong_size else ''}") from error
+
+
+def _blank_on(path: Path, blank: BlankScan, scan: Scan) -> _Map:
+    """A map with one value everywhere: its shape must fit as that of any other."""
+    if blank.value is None or blank.shape is None:
+        raise blank
+    with_position = path.name.lower().endswith(_WITH_POSITION)
+    own, others = ([side for side in shape if side > 1] for shape in (blank.shape, scan.shape))
+    fits = sorted(own) == sorted(others) if with_position else own == others  # a position may swap the axes
+    flat = len(blank.shape) == scan.dims == 2 and not with_position
+    if not fits and not flat:
+        raise ShapeError(
+            f"its shape {blank.shape} is not the scan's {scan.shape}{_NOT_STRETCHED if with_position else ''}"
+        )
+    return _Map(np.full(scan.shape, blank.value, np.float32), stretched=not fits)
 
 
 def _judge(
@@ -259,28 +315,16 @@ def _trivial(scan: Scan, item: Item) -> dict[str, float]:
     }
 
 
-def _left_out(cohort: Cohort, elsewhere: FromElsewhere) -> dict[str, int]:
-    """Labelled scans without a score, by label."""
-    missing = [item.label for place, item in enumerate(cohort.items) if place not in elsewhere.given]
-    return {label: sum(one == label for one in missing) for label in ("healthy", "abnormal")}
-
-
 def _unmatched(cohort: Cohort, elsewhere: FromElsewhere, source: Path) -> list[str]:
     """What was left out on either side, in a sentence each."""
-    missing = [Path(scan_key(item)).name for n, item in enumerate(cohort.items) if n not in elsewhere.given]
+    missing = [shown_scan(item.source) for n, item in enumerate(cohort.items) if n not in elsewhere.given]
     problems = []
     if missing:
         problems.append(
             f"{len(missing)} of {len(cohort)} labelled scans have no score in {source.name} and are left out, "
-            f"which may flatter it: {_first(missing)}"
+            f"which may flatter it: {listed_names(missing)}"
         )
-    if elsewhere.unknown:
-        problems.append(
-            f"{len(elsewhere.unknown)} names of {source.name} are of no labelled scan: {_first(elsewhere.unknown)}"
-        )
+    if elsewhere.unknown_count:
+        names = "1 name is" if elsewhere.unknown_count == 1 else f"{elsewhere.unknown_count} names are"
+        problems.append(f"{source.name}: {names} of no labelled scan, and left out: {elsewhere.unknown}")
     return problems
-
-
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

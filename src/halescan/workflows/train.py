@@ -25,6 +25,7 @@ from halescan.scoring.maps import PlaceStatistics
 from halescan.training.checkpoint import read_checkpoint
 from halescan.training.picture import draw_history, draw_pictures
 from halescan.training.run import Progress, Run, say_nothing
+from halescan.workflows.abnormal import Abnormal, abnormal_cohort, check_apart, fit
 from halescan.workflows.calibrate import Pair, calibrate, chunks
 from halescan.workflows.healthy import (
     Healthy,
@@ -39,6 +40,7 @@ from halescan.workflows.healthy import (
 from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
 from halescan.workflows.settings import typed_settings
+from halescan.workflows.slides import learned_profile, told_scale
 
 _PICTURED = 8  # images of which a method may show what it draws
 
@@ -56,6 +58,8 @@ def train(
     profile_settings: dict[str, Any] | None = None,
     table: Path | None = None,
     split: str | None = None,
+    abnormal: Path | str | None = None,
+    um_per_px: float | None = None,
     seed: int = 0,
     resume: bool = False,
     overwrite: bool = False,
@@ -76,10 +80,15 @@ def train(
         detector: Name in `CATALOGUE`; without it, the one the profile recommends.
         size: Preset of the detector's settings, "cpu" or "paper".
         split: Take only this split of the table.
+        abnormal: Scans that readers called abnormal, for the detectors that need them; the others refuse them. Without
+            it those that `healthy` itself or `table` calls abnormal. They calibrate nothing.
+        um_per_px: µm per pixel of whole slides whose files do not say it.
         resume: Go on with an interrupted training of the same request.
 
     Raises:
-        TrainingError: if there is no healthy scan to learn from.
+        TrainingError: if there is no healthy scan to learn from, or no abnormal one for a detector that needs them.
+        LayoutError: if the data set has parts and none is for training; `split` takes another all the same.
+        ShapeError: if the detector cannot take the profile's images.
         ScanError: if no scan could be prepared.
         OutputError: if `out` holds anything but the model of this very request, and `overwrite` is not set.
         KeyboardInterrupt: passed on, with a note of what is kept for `resume`.
@@ -87,21 +96,31 @@ def train(
     out = Path(out)
     recipe = load_profile(profile, profile_settings)
     learner = new_detector(recipe, detector, size, detector_settings)
+    learner.check_kind((recipe.channels, *recipe.size))
     encoder = learner.check_run(Run(seed, device, weights=weights))
-    cohort = healthy_cohort(Path(healthy), table, split)
-    wanted = request(recipe, learner, cohort, seed, encoder)
+    cohort = told_scale(healthy_cohort(Path(healthy), table, split), um_per_px)
+    recipe = learned_profile(recipe, cohort)
+    called_ill = abnormal_cohort(learner, Path(healthy), None if abnormal is None else Path(abnormal), table, split)
+    wanted = request(recipe, learner, cohort, seed, encoder, abnormal=called_ill)
+    wanted |= {} if um_per_px is None else {"um_per_px": um_per_px}
     if out.exists() and not overwrite:
-        return _done_already(out, wanted, device)
+        return _done_already(out, wanted, cohort, device)
     work = _work_folder(out, wanted, resume)
     with _saying_what_is_kept(work):
         images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
+        ill = None
+        if called_ill is not None:
+            check_apart(cohort, called_ill)
+            ill = Abnormal(
+                called_ill, prepared(called_ill, recipe, work / "abnormal", jobs=jobs, listen=listen), cohort
+            )
         parts = split_parts(np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=_choosing(learner, recipe))
         run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
-        learned = _learn(learner, images, parts, run)
+        learned = _learn(learner, images, parts, cohort, ill, run)
         units = unit_numbers(cohort, images.item_of)[0]
         place = place_statistics(learned, recipe, images, parts.learn, parts.choose, units)
-        healthy_facts = _calibrated(learned, recipe, place, images, parts, cohort, run)
-    record = {**_record(learned, recipe, cohort, images, parts, seed), "request_sha256": digest(wanted)}
+        healthy_facts = _calibrated(learned, recipe, place, images, parts, cohort, ill, run)
+    record = {**_record(learned, recipe, cohort, images, parts, ill, seed), "request_sha256": digest(wanted)}
     mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
     model = Model(record, learned, recipe, place, mean, healthy_facts, problems=problems_of(cohort, images))
     saved = model.save(out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite)
@@ -123,8 +142,11 @@ def new_detector(
     return kind.preset(size, **typed_settings(kind, {**own, **(settings or {})}))
 
 
-def request(recipe: Profile, detector: Detector, cohort: Cohort, seed: int, encoder: str) -> dict[str, Any]:
+def request(
+    recipe: Profile, detector: Detector, cohort: Cohort, seed: int, encoder: str, *, abnormal: Cohort | None = None
+) -> dict[str, Any]:
     """What makes two trainings the same: patients and labels too, since they decide who is learned from."""
+    beside = {} if abnormal is None else {"abnormal_set": cohort_fingerprint(abnormal)}
     return {
         "profile": recipe.model_dump(mode="json"),
         "detector": detector.name,
@@ -133,6 +155,7 @@ def request(recipe: Profile, detector: Detector, cohort: Cohort, seed: int, enco
         "encoder": encoder,
         "version": __version__,
         "training_set": cohort_fingerprint(cohort),
+        **beside,
     }
 
 
@@ -141,12 +164,12 @@ def digest(wanted: Any) -> str:
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
 
 
-def _done_already(out: Path, wanted: dict[str, Any], device: str) -> Model:
+def _done_already(out: Path, wanted: dict[str, Any], cohort: Cohort, device: str) -> Model:
     """The model of the same request, which need not be trained twice."""
     try:
         model = load_model(out, device=device)
         if model.record.get("request_sha256") == digest(wanted):
-            return model
+            return replace(model, problems=tuple(str(problem) for problem in cohort.problems))
     except ModelError:
         pass
     raise OutputError(
@@ -205,9 +228,17 @@ def _what_is_kept(work: Path) -> str:
     return f"{work} keeps the prepared scans{learned}; train goes on from there with --resume"
 
 
-def _learn(detector: Detector, images: CohortImages, parts: Parts, run: Run) -> Detector:
+def _learn(
+    detector: Detector, images: CohortImages, parts: Parts, cohort: Cohort, ill: Abnormal | None, run: Run
+) -> Detector:
     check = images.subset(parts.choose) if len(parts.choose) else None
-    return detector.fit(images.subset(parts.learn), check=check, run=run)
+    held = _patients(cohort, images, np.concatenate([parts.choose, parts.calibrate]))
+    return fit(detector, images.subset(parts.learn), check=check, held=held, abnormal=ill, run=run)
+
+
+def _patients(cohort: Cohort, images: CohortImages, where: np.ndarray) -> np.ndarray:
+    """Names of the units that images at these places belong to."""
+    return np.unique(np.asarray(cohort.groups())[images.item_of[where]])
 
 
 def _choosing(detector: Detector, recipe: Profile) -> bool:
@@ -268,6 +299,7 @@ def _calibrated(
     images: CohortImages,
     parts: Parts,
     cohort: Cohort,
+    ill: Abnormal | None,
     run: Run,
 ) -> Healthy:
     """Calibrate on the part kept for it, or on every fold by a model that has not seen it."""
@@ -277,7 +309,7 @@ def _calibrated(
     if not parts.folds:  # a single patient: its scores are shown, and promise nothing
         return calibrate([(whole, parts.learn)], images, cohort, guarantee="none", listen=run.listen)
     pairs: list[Pair] = [
-        (_fold(detector, number, held_out, images, recipe, run, unit_numbers(cohort, images.item_of)[0]), held_out)
+        (_fold(detector, number, held_out, images, recipe, run, cohort, ill), held_out)
         for number, held_out in enumerate(parts.folds)
     ]
     return calibrate(pairs, images, cohort, guarantee="cross", listen=run.listen)
@@ -290,20 +322,36 @@ def _fold(
     images: CohortImages,
     recipe: Profile,
     run: Run,
-    units: np.ndarray,
+    cohort: Cohort,
+    ill: Abnormal | None,
 ) -> Measure:
     """The same method, learned without one fold."""
     folder = None if run.folder is None else run.folder / f"fold-{number}"
     rest = np.setdiff1d(np.arange(len(images)), held_out)
-    learned = type(detector)(**detector.settings).fit(images.subset(rest), run=replace(run, folder=folder))
+    learned = fit(
+        type(detector)(**detector.settings),
+        images.subset(rest),
+        check=None,
+        held=_patients(cohort, images, held_out),
+        abnormal=ill,
+        run=replace(run, folder=folder),
+    )
+    units = unit_numbers(cohort, images.item_of)[0]
     return Measure(learned, recipe, place_statistics(learned, recipe, images, rest, rest[:0], units))
 
 
 def _record(
-    detector: Detector, recipe: Profile, cohort: Cohort, images: CohortImages, parts: Parts, seed: int
+    detector: Detector,
+    recipe: Profile,
+    cohort: Cohort,
+    images: CohortImages,
+    parts: Parts,
+    ill: Abnormal | None,
+    seed: int,
 ) -> dict[str, Any]:
     """The content of `model.json`."""
     used = cohort.subset(np.unique(images.item_of))
+    seen_ill = [] if ill is None else content_digests(ill.cohort)
     return {
         "detector": detector.name,
         "settings": detector.settings,
@@ -323,7 +371,9 @@ def _record(
             "calibrate": len(parts.calibrate) or len(images),
             "fingerprint": cohort_fingerprint(cohort),
             "notes": remarks(cohort, images),
-            "contents": content_digests(used),
+            "contents": sorted([*content_digests(used), *seen_ill]),
+            "pixels": sorted([*images.pixels, *(() if ill is None else ill.images.pixels)]),
+            **({} if ill is None else {"abnormal": ill.record()}),
         },
     }
 

@@ -8,6 +8,7 @@ from zlib import crc32
 import nibabel
 import numpy as np
 import SimpleITK as sitk
+from openpyxl import Workbook
 from PIL import Image
 
 
@@ -183,6 +184,56 @@ def finding_lungs(root: Path) -> Path:
     return root
 
 
+def stained_patch(file: Path, seed: int = 0, side: int = 16) -> Path:
+    """A blue patch with alpha, as the slides were cut; no other seed gives it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 40, (side, side, 4), dtype=np.uint8)
+    Image.fromarray(np.array([150, 160, 200, 215], np.uint8) + noise).save(file)
+    return file
+
+
+HPYLORI_PATCHES = (
+    "AnnotatedPatches/B22-01_0/00007.png",  # a healthy window of a patient with bacteria
+    "AnnotatedPatches/B22-01_0/00392.png",  # an abnormal one, and its copies
+    "AnnotatedPatches/B22-01_0/00392_Aug1.png",
+    "AnnotatedPatches/B22-01_0/00392_Aug12.png",
+    "AnnotatedPatches/B22-01_1/00007.png",  # another section: an uncertain window
+    "AnnotatedPatches/B22-02_0/00011.png",  # a healthy window of a negative patient
+    "CroppedPatches/B22-03_0/3.png",  # of a negative patient
+    "CroppedPatches/B22-03_1/44.png",
+    "CroppedPatches/B22-04_0/5.png",  # of a patient with bacteria: nobody knows what it shows
+)
+HPYLORI_WINDOWS: tuple[tuple[object, ...], ...] = (
+    ("B22-01", 0, 7, -1),
+    ("B22-01", 0, 392, 1),
+    ("B22-01", 1, 7, 0),
+    ("B22-02", 0, 11, -1),
+)
+
+
+def windows_xlsx(file: Path, rows: Sequence[Sequence[object]] = HPYLORI_WINDOWS) -> Path:
+    """The table of windows with numbers as a spreadsheet holds them."""
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["Pat_ID", "WSI_ID", "Window_ID", "i", "j", "h", "w", "Presence"])
+    for patient, section, window, presence in rows:
+        sheet.append([patient, section, window, 10, 20, 256, 256, presence])
+    book.save(file)
+    return file
+
+
+def hpylori(root: Path) -> Path:
+    """Four patients: annotated with bacteria, annotated without, and crops of one of either kind."""
+    for seed, name in enumerate(HPYLORI_PATCHES):
+        stained_patch(root / name, seed)
+    windows_xlsx(root / "HP_WSI-CoordAnnotatedWindows.xlsx")
+    (root / "PatientDiagnosis.csv").write_text(
+        "CODI,DENSITAT\nB22-01,ALTA\nB22-02,NEGATIVA\nB22-03,NEGATIVA\nB22-04,BAIXA\n"
+    )
+    return root
+
+
 def table(root: Path) -> Path:
     """A table in a folder of its own."""
     pictures(root / "files", "a.png", "b.png")
@@ -201,5 +252,6 @@ MADE: dict[str, Callable[[Path], Path]] = {
     "luna16": luna16,
     "chexpert": chexpert,
     "finding-lungs": finding_lungs,
+    "hpylori": hpylori,
 }
 """How to write a tiny set of each layout; returns what to name on the command line."""

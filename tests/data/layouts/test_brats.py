@@ -8,6 +8,7 @@ import pytest
 from halescan.data.table import read_cohort
 from halescan.errors import LayoutError, SettingError
 from halescan.io import read
+from halescan.workflows.healthy import cohort_fingerprint
 from tests.data.layouts.made import brats, brats_case, volume
 
 
@@ -147,3 +148,32 @@ def test_where_no_height_has_both_classes_the_way_out_is_named(tmp_path: Path) -
 def test_numbers_out_of_range_are_refused(option: str, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=f"brats: {option} must be a number from"):
         read_cohort(brats(tmp_path / "BraTS"), layout=f"brats:{option}")
+
+
+def test_three_contrasts_are_stacked_as_channels(tmp_path: Path) -> None:
+    root = brats(tmp_path / "BraTS")
+    item = next(item for item in read_cohort(root, layout="brats:contrast=t2+flair+t1").items if item.mask is not None)
+    scan = read(item.source)
+    assert scan.pixels.shape == (16, 16, 3)
+    assert [path.name.rpartition("_")[2] for path in item.source.files] == ["t2.nii.gz", "flair.nii.gz", "t1.nii.gz"]
+    assert read(item.mask).pixels.shape == (16, 16)  # type: ignore[arg-type]
+
+
+def test_the_order_of_contrasts_makes_another_cohort(tmp_path: Path) -> None:
+    root = brats(tmp_path / "BraTS")
+    one, other = (read_cohort(root, layout=f"brats:contrast={words}") for words in ("flair+t1+t2", "flair+t2+t1"))
+    assert cohort_fingerprint(one) != cohort_fingerprint(other)
+
+
+@pytest.mark.parametrize("words", ["flair+t1", "flair+flair+t1", "flair+t1+pd"])
+def test_no_other_number_of_contrasts_is_stacked(words: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="or three of them"):
+        read_cohort(brats(tmp_path / "BraTS"), layout=f"brats:contrast={words}")
+
+
+def test_a_part_that_is_left_empty_is_told_of(tmp_path: Path) -> None:
+    for number in range(3):  # the hash tests on one patient, whose slices have no partner at their height
+        brats_case(tmp_path / "BraTS", f"BraTS2021_{number:05d}", range(5, 17) if number else range(23, 35))
+    cohort = read_cohort(tmp_path / "BraTS", layout="brats:every=1")
+    assert {item.split for item in cohort.items} == {"train"}
+    assert any("lie in the train part, the test part is empty: add cases" in remark for remark in cohort.remarks)

@@ -92,6 +92,23 @@ def test_training_on_a_whole_set_takes_its_training_part(tmp_path: Path) -> None
     assert {item.split for item in asked.items} == {"valid"}
 
 
+@pytest.mark.parametrize(("there", "wanted", "said"), [("test", "train", "training"), ("train", "test", "test")])
+def test_a_set_without_the_preferred_part_is_refused_with_the_way_out(
+    there: str, wanted: str, said: str, tmp_path: Path
+) -> None:
+    pictures(tmp_path / "set" / there / "healthy", "a.png", "b.png")
+    with pytest.raises(LayoutError, match=rf"holds no {said} part, only {there}, .* --split {there} takes it"):
+        read_cohort(tmp_path / "set", prefer=(wanted,))
+    assert len(read_cohort(tmp_path / "set", split=there, prefer=(wanted,))) == 2
+
+
+def test_scans_of_no_part_are_taken_and_those_of_another_part_are_not(tmp_path: Path) -> None:
+    pictures(tmp_path / "set" / "more" / "healthy", "a.png")
+    pictures(tmp_path / "set" / "test" / "healthy", "b.png")
+    (taken,) = read_cohort(tmp_path / "set", prefer=("train",)).items
+    assert taken.source.path.name == "a.png"
+
+
 def test_scans_without_the_preferred_part_are_all_kept(tmp_path: Path) -> None:
     pictures(tmp_path, "a.png", "b.png")
     assert len(read_cohort(tmp_path, prefer=("train",))) == 2
@@ -118,12 +135,22 @@ def test_a_folder_of_several_sets_is_asked_about(tmp_path: Path) -> None:
         read_cohort(tmp_path)
 
 
+def test_sets_that_lie_one_folder_deeper_are_asked_about_too(tmp_path: Path) -> None:
+    mvtec(tmp_path / "defects" / "bottle")
+    bmad(tmp_path / "bmad" / "Brain")
+    pictures(tmp_path / "drafts", "a.png")
+    with pytest.raises(LayoutError, match=r"holds 2 data sets \(bmad/Brain, defects/bottle\), expected one"):
+        read_cohort(tmp_path)
+
+
 def test_a_folder_that_could_be_two_layouts_is_asked_about(tmp_path: Path) -> None:
     root = mvtec(tmp_path / "set")
     pictures(root / "images", "a.png")
     (root / "data.json").write_text(json.dumps({"train": {"0": []}, "test": {"0": ["a.png"], "1": []}}))
-    with pytest.raises(LayoutError, match="Say which: layout='medianomaly' or layout='mvtec'"):
+    with pytest.raises(LayoutError, match=r"Say which, before the path: medianomaly@.*set or mvtec@.*set"):
         read_cohort(root)
+    with pytest.raises(LayoutError, match=r"Say which, before the path: medianomaly@.*set or mvtec@.*set"):
+        read_cohort(tmp_path)  # the folder around it, as archives unpack
     assert len(read_cohort(root, layout="mvtec")) == 5
     assert len(read_cohort(f"mvtec@{root}")) == 5
 
@@ -142,6 +169,14 @@ def test_a_layout_or_option_that_does_not_exist_is_refused(spelled: str, said: s
     with pytest.raises(SettingError) as refused:
         read_cohort(tmp_path, layout=spelled)
     assert said in str(refused.value)
+
+
+def test_a_slip_in_the_layout_before_a_path_is_told_from_a_path_that_is_not_there(tmp_path: Path) -> None:
+    root = bmad(tmp_path / "Brain")
+    with pytest.raises(SettingError, match="there is no layout 'bnad'; there are own, table, bmad"):
+        read_cohort(f"bnad@{root}")
+    with pytest.raises(ScanError, match="no such file"):
+        read_cohort(f"someone@{tmp_path}/none")
 
 
 def test_a_table_and_a_layout_are_not_given_together(tmp_path: Path) -> None:
@@ -194,13 +229,15 @@ def test_a_ward_s_archive_is_not_taken_for_a_published_set(tmp_path: Path) -> No
     brats(tmp_path / "shelf" / "BraTS")
     bmad(tmp_path / "shelf" / "more" / "Brain")
     medmnist(tmp_path / "shelf")
-    for place in ("ward", "ct", "loose", "shelf"):
+    for place in ("ward", "ct", "loose"):
         assert choose(tmp_path / place).layout.name == "own", place
+    with pytest.raises(LayoutError, match="holds 2 data sets"):
+        choose(tmp_path / "shelf")
 
 
 @pytest.mark.real
 @pytest.mark.parametrize(
-    "place", ["cxr-kermany", "us-busi", "mri-lgg-flair/test", "volumes/nifti", "volumes/dicom", "hpylori-original", "."]
+    "place", ["cxr-kermany", "us-busi", "mri-lgg-flair/test", "volumes/nifti", "volumes/dicom", "."]
 )
 def test_the_real_sets_in_our_own_layout_stay_our_own(place: str) -> None:
     if not (REAL / place).is_dir():

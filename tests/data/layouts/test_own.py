@@ -19,3 +19,10 @@ def test_masks_beside_the_labels_are_found_below_every_part(tmp_path: Path) -> N
     drawn(tmp_path / "test/masks/a.png")
     (item,) = read_cohort(tmp_path).items
     assert item.mask == (tmp_path / "test/masks/a.png").resolve() or item.mask == tmp_path / "test/masks/a.png"
+
+
+def test_a_mask_that_no_scan_is_called_after_is_known_to_be_spare(tmp_path: Path) -> None:
+    pictures(tmp_path / "test/abnormal", "a.png")
+    for name in ("a", "nobody"):
+        drawn(tmp_path / f"test/masks/{name}.png")
+    assert [mask.name for mask in read_cohort(tmp_path).spare_masks] == ["nobody.png"]

@@ -1,5 +1,6 @@
 """The plan of a comparison: what the words of a call mean, and what is refused before hours are spent."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,15 @@ import pytest
 from PIL import Image
 
 from halescan.errors import SettingError, TableError
-from halescan.workflows.comparison.plan import BASELINE, DataSet, plan_cells, plan_methods, plan_sets, with_settings
+from halescan.workflows.comparison.plan import (
+    BASELINE,
+    DataSet,
+    check_by,
+    plan_cells,
+    plan_methods,
+    plan_sets,
+    with_settings,
+)
 
 
 def picture(path: Path, seed: int) -> None:
@@ -64,12 +73,35 @@ def test_scans_without_a_split_are_refused(parted: Path) -> None:
 
 def test_a_scan_on_both_sides_is_refused(parted: Path) -> None:
     with pytest.raises(TableError, match="2 scans are in training and test alike"):
+        sets(shutil.copytree(parted / "test", parted / "all") / "healthy", test=parted / "all")
+
+
+def test_a_test_part_is_not_learned_from_though_its_folder_is_named(parted: Path) -> None:
+    with pytest.raises(TableError, match="holds no train part, only test"):
         sets(parted / "test" / "healthy", test=parted / "test")
 
 
-def test_a_test_part_of_one_kind_is_refused(parted: Path) -> None:
-    with pytest.raises(TableError, match="must be healthy and abnormal"):
+def test_a_test_part_of_one_kind_is_refused_with_the_way_out(parted: Path) -> None:
+    with pytest.raises(TableError, match=r"must be healthy and abnormal, found healthy\. Put the others into test/"):
         sets(parted / "train", test=parted / "test" / "healthy")
+
+
+def test_a_column_that_a_set_lacks_is_refused_in_the_plan(parted: Path) -> None:
+    with pytest.raises(SettingError, match="beads: no scan has a column 'sex'; the table has no further column"):
+        check_by(sets(parted), ["sex"])
+
+
+def test_bands_of_a_column_of_words_are_refused_in_the_plan(parted: Path) -> None:
+    names = [f"test/{kind}/{number}.png" for kind in ("healthy", "abnormal") for number in range(2)]
+    (parted / "manifest.csv").write_text("\n".join(["file,site", *(f"{name},north" for name in names)]))
+    check_by(sets(parted), ["site"])
+    with pytest.raises(SettingError, match="beads: column 'site': bands were given"):
+        check_by(sets(parted), ["site=1,2"])
+
+
+def test_a_setting_that_no_compared_method_has_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"detector\.stps: no method that is compared has a setting stps"):
+        plan_methods(["padim"], seeds=1, settings={"detector": {"stps": 7}})
 
 
 def test_the_trivial_baseline_stands_beside_whatever_is_asked() -> None:
@@ -104,14 +136,15 @@ def test_settings_of_a_method_that_is_not_compared_are_refused() -> None:
 
 
 def test_cells_come_seed_by_seed_and_are_named_by_all_that_decides_them(parted: Path) -> None:
-    methods = plan_methods(["autoencoder:2"], seeds=2, settings={})
+    methods = plan_methods(["autoencoder:2", "vae:2"], seeds=2, settings={})
     planned = {"size": "cpu", "false_alarms": 0.05, "weights": None, "device": "cpu"}
     cells = plan_cells(sets(parted), methods, steps=20, **planned)
     assert [(cell.method.name, cell.seed) for cell in cells] == [
         ("healthy-atlas", 0),
         ("autoencoder", 0),
-        ("healthy-atlas", 1),
+        ("vae", 0),
         ("autoencoder", 1),
+        ("vae", 1),
     ]
     assert cells[1].request["settings"]["steps"] == 20
     again = plan_cells(sets(parted), methods, steps=20, **planned)
@@ -119,7 +152,31 @@ def test_cells_come_seed_by_seed_and_are_named_by_all_that_decides_them(parted: 
     assert with_settings(cells[1], {"steps": 21}).key != cells[1].key
 
 
-def test_a_method_that_does_not_fit_the_images_is_a_cell_that_says_why(parted: Path) -> None:
+def test_a_setting_that_a_method_lacks_is_refused_before_anything_is_learned(parted: Path) -> None:
     methods = plan_methods(["autoencoder"], seeds=1, settings={"autoencoder": {"no_such": 1}})
+    with pytest.raises(SettingError, match="has no setting no_such"):
+        plan_cells(sets(parted), methods, steps=None, size="cpu", false_alarms=0.05, weights=None, device="cpu")
+
+
+def test_a_method_that_does_not_fit_the_images_is_a_cell_that_says_why(parted: Path) -> None:
+    methods = plan_methods(["modality-translation"], seeds=1, settings={})
     cells = plan_cells(sets(parted), methods, steps=None, size="cpu", false_alarms=0.05, weights=None, device="cpu")
-    assert "has no setting no_such" in cells[1].why_not
+    assert "takes" in cells[1].why_not
+
+
+def test_a_method_that_draws_nothing_has_one_cell_where_few_scans_are_all_learned_from(parted: Path) -> None:
+    methods = plan_methods(["autoencoder"], seeds=3, settings={})
+    cells = plan_cells(sets(parted), methods, steps=None, size="cpu", false_alarms=0.05, weights=None, device="cpu")
+    seeds = {
+        name: [cell.seed for cell in cells if cell.method.name == name] for name in ("healthy-atlas", "autoencoder")
+    }
+    assert seeds == {"healthy-atlas": [0], "autoencoder": [0, 1, 2]}
+    assert [cell.once for cell in cells] == [True, False, False, False]
+
+
+def test_where_the_seed_deals_the_parts_every_seed_is_run(parted: Path) -> None:
+    for number in range(3, 60):
+        picture(parted / "train" / "healthy" / f"{number}.png", 100 + number)
+    methods = plan_methods(["healthy-atlas"], seeds=2, settings={})
+    cells = plan_cells(sets(parted), methods, steps=None, size="cpu", false_alarms=0.05, weights=None, device="cpu")
+    assert [cell.seed for cell in cells] == [0, 1]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from halescan.errors import TableError
-from halescan.workflows.comparison.published import read_published
+from halescan.workflows.comparison.published import check_published, read_published
 
 HEAD = "set,method,metric,value,source,same_split,note\n"
 
@@ -42,3 +42,10 @@ def test_a_row_that_tells_too_little_is_refused_by_its_line(tmp_path: Path, row:
 def test_what_is_no_such_table_is_refused(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(TableError, match=why):
         read_published(written(tmp_path, text))
+
+
+def test_a_table_none_of_whose_sets_is_compared_is_refused_with_both_names(tmp_path: Path) -> None:
+    rows = read_published(written(tmp_path, HEAD + "busi,SomeNet,auroc,0.91,doi,no,\n"))
+    check_published(rows, ["busi", "other"], tmp_path)
+    with pytest.raises(TableError, match=r"no set is called 'busi'; there is echo.*busi=PATH"):
+        check_published(rows, ["echo"], tmp_path)

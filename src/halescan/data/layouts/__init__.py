@@ -26,9 +26,11 @@ LAYOUTS: dict[str, str] = {
     "luna16": "halescan.data.layouts.luna16:LUNA16",
     "chexpert": "halescan.data.layouts.chexpert:CHEXPERT",
     "finding-lungs": "halescan.data.layouts.finding_lungs:FINDING_LUNGS",
+    "hpylori": "halescan.data.layouts.hpylori:HPYLORI",
 }
 
-_INSIDE = {*SPLITS, "good", "ungood", "img", "normal", "pneumonia"}  # folders within a data set that may be named
+# folders within a data set that may be named
+_INSIDE = {*SPLITS, "good", "ungood", "img", "normal", "pneumonia", "annotatedpatches", "croppedpatches"}
 _MOST_FOLDERS = 40  # looked into for data sets one level down; an archive of patients has more
 
 
@@ -71,6 +73,7 @@ def choose(place: Path, layout: str | None = None, *, examined: bool = False) ->
         LayoutError: if several layouts, or several data sets, could be meant.
     """
     if not place.exists():
+        _refuse_unknown_layout(place)
         raise ScanError(f"{place}: there is no such file or folder.")
     name, options = _parsed(layout) if layout is not None else (None, {})
     if name is None:
@@ -94,6 +97,19 @@ def parted(word: str | Path) -> tuple[str | None, Path]:
             if at and layout.partition(":")[0] in layouts():
                 return layout, Path("/".join([*parts[:number], ""]), "/".join([first, *parts[number + 1 :]]))
     return None, Path(text)
+
+
+def _refuse_unknown_layout(place: Path) -> None:
+    """Tell a slip in LAYOUT@PLACE from a place that is not there.
+
+    Raises:
+        SettingError: if what stands behind the sign exists.
+    """
+    word, at, rest = str(place).partition("@")
+    before, _, name = word.rpartition("/")
+    name = name.partition(":")[0]
+    if at and name and rest and (Path(rest).exists() or Path(before + "/", rest).exists()):
+        raise SettingError(f"{place}: there is no layout {name!r}; there are {', '.join(layouts())}")
 
 
 def _load(place: str) -> Layout:
@@ -135,8 +151,7 @@ def _recognised(place: Path) -> tuple[Layout, Path]:
     for root in _roots(place):
         fitting = _fitting(root)
         if len(fitting) > 1:
-            ways = " or ".join(f"layout={layout.name!r}" for layout in fitting)
-            raise LayoutError(f"{place}: could be laid out as {_listed(fitting)}. Say which: {ways}")
+            raise _ambiguous(place, root, fitting)
         if fitting:
             return fitting[0], root
     return _one_level_down(place) or (layouts()["own"], place)
@@ -157,25 +172,47 @@ def _fitting(root: Path) -> list[Layout]:
 
 
 def _one_level_down(place: Path) -> tuple[Layout, Path] | None:
-    """The data set in the only folder of a place, as archives unpack.
+    """The data set in the only folder of a place, or in the only one of that, as archives unpack.
 
     Raises:
-        LayoutError: if every folder of the place is a data set of its own.
+        LayoutError: if several folders of the place are data sets, or the only one could be laid out in several ways.
     """
-    if not place.is_dir():
-        return None
-    with os.scandir(place) as entries:
-        known = [entry for entry in entries if not entry.name.startswith((".", "__"))]
-    folders = sorted(Path(entry.path) for entry in known if entry.is_dir())
+    folders = _folders_of(place)
     if not 0 < len(folders) <= _MOST_FOLDERS:
         return None
-    fitting = [(layout, folder) for folder in folders for layout in _fitting(folder)[:1]]
-    if len(fitting) < len(folders):
+    found = [each for each in map(_packed, folders) if each[0]]
+    if len(found) > 1:
+        names = ", ".join(root.relative_to(place).as_posix() for _, root in found)
+        raise LayoutError(f"{place}: holds {len(found)} data sets ({names}), expected one. Name one of these folders")
+    if len(found) < len(folders):
         return None
+    fitting, root = found[0]
     if len(fitting) > 1:
-        names = ", ".join(folder.name for folder in folders)
-        raise LayoutError(f"{place}: holds {len(folders)} data sets ({names}), expected one. Name one of these folders")
-    return fitting[0]
+        raise _ambiguous(place, root, fitting)
+    return fitting[0], root
+
+
+def _packed(folder: Path) -> tuple[list[Layout], Path]:
+    """All layouts of a folder, or else of the only folder in it; and which of the two that was."""
+    fitting, inner = _fitting(folder), _folders_of(folder)
+    if not fitting and len(inner) == 1:
+        return _fitting(inner[0]), inner[0]
+    return fitting, folder
+
+
+def _folders_of(place: Path) -> list[Path]:
+    """The folders in a place, in order; those that archives and systems add are passed over."""
+    if not place.is_dir():
+        return []
+    with os.scandir(place) as entries:
+        known = [entry for entry in entries if not entry.name.startswith((".", "__"))]
+    return sorted(Path(entry.path) for entry in known if entry.is_dir())
+
+
+def _ambiguous(place: Path, root: Path, fitting: list[Layout]) -> LayoutError:
+    """That a place could be read in several ways, and how to say which."""
+    ways = " or ".join(f"{layout.name}@{root}" for layout in fitting)
+    return LayoutError(f"{place}: could be laid out as {_listed(fitting)}. Say which, before the path: {ways}")
 
 
 def _listed(fitting: list[Layout]) -> str:

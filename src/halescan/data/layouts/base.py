@@ -33,11 +33,13 @@ class Listing:
         items: Its scans with all that the layout says of them.
         problems: Files that cannot be used, and why; they stop nothing.
         remarks: What a person should know of how the scans were chosen, in sentences that name no patient.
+        masks: Files in folders of masks, where a layout finds masks by their name: some may be of no scan.
     """
 
     items: tuple[Item, ...]
     problems: tuple[Problem, ...] = ()
     remarks: tuple[str, ...] = ()
+    masks: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Source: Baid et al., The RSNA-ASNR-MICCAI BraTS 2021 Benchmark, arXiv:2107.02314
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -61,11 +61,30 @@ def read(root: Path, options: Mapping[str, str]) -> Listing:
     """
     numbers = _numbers(options)
     subjects = _with_parts(_subjects(root), numbers["test"])
-    contrast = options["contrast"]
-    _check(root, subjects, contrast)
+    contrasts = _contrasts(options["contrast"])
+    _check(root, subjects, contrasts)
     if options["take"] == "volumes" or not any("seg" in one.files for one in subjects):
-        return Listing(tuple(_whole(one, contrast) for one in subjects), remarks=_of_volumes(subjects))
-    return _slices(root, subjects, contrast, numbers)
+        return Listing(tuple(_whole(one, contrasts) for one in subjects), remarks=_of_volumes(subjects))
+    return _slices(root, subjects, contrasts, numbers)
+
+
+def _contrasts(words: str) -> tuple[str, ...]:
+    """The contrast that is read, or the three that are stacked as channels."""
+    names = tuple(words.split("+"))
+    if len(names) not in (1, 3) or len(set(names)) < len(names) or not set(names) <= set(_CONTRASTS):
+        raise SettingError(
+            f"brats: contrast must be one of {', '.join(_CONTRASTS)}, or three of them to be stacked as channels, "
+            f"flair+t1+t2; got {words!r}"
+        )
+    return names
+
+
+def _image(subject: _Subject, contrasts: tuple[str, ...]) -> Source:
+    """The file of a contrast, or three files as one scan."""
+    first = source_of(subject.files[contrasts[0]])
+    if len(contrasts) == 1:
+        return first
+    return replace(first, files=tuple(subject.files[name] for name in contrasts), stacked=True)
 
 
 def _of_volumes(subjects: Sequence[_Subject]) -> tuple[str, ...]:
@@ -128,13 +147,13 @@ def _with_parts(subjects: Sequence[_Subject], share: float) -> list[_Subject]:
     ]
 
 
-def _check(root: Path, subjects: Sequence[_Subject], contrast: str) -> None:
+def _check(root: Path, subjects: Sequence[_Subject], contrasts: tuple[str, ...]) -> None:
     """Refuse a set with gaps."""
     if not subjects:
         raise LayoutError(
             f"{root}: holds no BraTS folder, called as its files: CASE/CASE_flair.nii.gz, CASE_seg.nii.gz"
         )
-    for kind in (contrast, "seg"):
+    for kind in (*contrasts, "seg"):
         without = [one for one in subjects if kind not in one.files]
         if without and not (kind == "seg" and len(without) == len(subjects)):
             names = listed([next(iter(one.files.values())).parent for one in without], root)
@@ -144,11 +163,11 @@ def _check(root: Path, subjects: Sequence[_Subject], contrast: str) -> None:
             )
 
 
-def _whole(subject: _Subject, contrast: str) -> Item:
+def _whole(subject: _Subject, contrasts: tuple[str, ...]) -> Item:
     """One volume; it shows a tumour if there is a segmentation."""
     seg = subject.files.get("seg")
     return Item(
-        source_of(subject.files[contrast]),
+        _image(subject, contrasts),
         patient=subject.patient,
         study=subject.name,
         label=None if seg is None else "abnormal",
@@ -157,14 +176,16 @@ def _whole(subject: _Subject, contrast: str) -> Item:
     )
 
 
-def _slices(root: Path, subjects: Sequence[_Subject], contrast: str, numbers: Mapping[str, float]) -> Listing:
+def _slices(
+    root: Path, subjects: Sequence[_Subject], contrasts: tuple[str, ...], numbers: Mapping[str, float]
+) -> Listing:
     """The matched slices of all subjects."""
 
     def work(subject: _Subject) -> list[Item] | Problem:
         try:
-            return list(_fit_slices(subject, contrast, numbers))
+            return list(_fit_slices(subject, contrasts, numbers))
         except HalescanError as error:
-            return Problem(subject.files[contrast], str(error))
+            return Problem(subject.files[contrasts[0]], str(error))
 
     jobs = min(4, os.cpu_count() or 1)
     results = list(ahead(work, subjects, jobs=jobs, most=2 * jobs))
@@ -177,10 +198,21 @@ def _slices(root: Path, subjects: Sequence[_Subject], contrast: str, numbers: Ma
             "Add cases, or take more slices with brats:every=1"
         )
     remark = (
-        f"BraTS: {len(kept)} slices of {contrast} from patients with tumours; healthy ones are those without any drawn "
-        f"tumour, matched by height to abnormal ones ({len(items) - len(kept)} slices left out for that)"
+        f"BraTS: {len(kept)} slices of {'+'.join(contrasts)} from patients with tumours; healthy ones are those "
+        "without any drawn tumour, matched by height to abnormal ones "
+        f"({len(items) - len(kept)} slices left out for that)"
     )
-    return Listing(tuple(kept), problems, (remark,))
+    return Listing(tuple(kept), problems, (remark, *_empty_parts(kept)))
+
+
+def _empty_parts(kept: Sequence[Item]) -> tuple[str, ...]:
+    """That all slices went to one part, where they did."""
+    there = {item.split for item in kept} & {"train", "test"}
+    if len(there) != 1:
+        return ()
+    (full,) = there
+    empty = "test" if full == "train" else "train"
+    return (f"BraTS: all slices that are left lie in the {full} part, the {empty} part is empty: add cases",)
 
 
 def _matched(items: Sequence[Item], split: str) -> list[Item]:
@@ -194,10 +226,10 @@ def _matched(items: Sequence[Item], split: str) -> list[Item]:
     return [item for item, stays in zip(part, keep, strict=True) if stays]
 
 
-def _fit_slices(subject: _Subject, contrast: str, numbers: Mapping[str, float]) -> Iterator[Item]:
+def _fit_slices(subject: _Subject, contrasts: tuple[str, ...], numbers: Mapping[str, float]) -> Iterator[Item]:
     """Every slice of a subject that is clearly healthy or clearly abnormal."""
-    image, seg = source_of(subject.files[contrast]), source_of(subject.files["seg"])
-    brain, drawn = _voxels(image), _voxels(seg)
+    image, seg = _image(subject, contrasts), source_of(subject.files["seg"])
+    brain, drawn = _voxels(source_of(subject.files[contrasts[0]])), _voxels(seg)
     if len(brain) != len(drawn):
         raise LayoutError(f"{image.path}: has {len(brain)} slices, its segmentation {len(drawn)}")
     touched = np.flatnonzero(drawn)
@@ -223,7 +255,7 @@ def _slice(subject: _Subject, image: Source, seg: Source | None, z: int, height:
 
 
 def _cut(source: Source, z: int) -> Source:
-    return Source(source.path, source.format, source.files, slice_index=z)
+    return replace(source, slice_index=z)
 
 
 def _voxels(source: Source) -> np.ndarray:
@@ -276,7 +308,7 @@ BRATS = Layout(
     recognises=_recognises,
     read=read,
     options={
-        "contrast": Option("the contrast that is read", "flair", tuple(_CONTRASTS)),
+        "contrast": Option("the contrast that is read, or three of them as channels: flair+t1+t2", "flair"),
         "take": Option("matched slices, or whole volumes", "slices", ("slices", "volumes"), examined="volumes"),
         "test": Option("share of the patients that are the test part, where no folder says", "0.4"),
         "every": Option("each how many-th slice is taken", "5"),

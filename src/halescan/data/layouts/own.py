@@ -21,8 +21,9 @@ def read(place: Path, options: Mapping[str, str]) -> Listing:
         ScanError: if there is nothing at the place.
     """
     found = find(place)
-    items = [described(source, place) for source in found.sources if not _is_mask(source.path, place)]
-    return Listing(tuple(items), found.problems)
+    masks = {source.path for source in found.sources if _is_mask(source.path, place)}
+    items = [described(source, place) for source in found.sources if source.path not in masks]
+    return Listing(tuple(items), found.problems, masks=tuple(sorted(masks)))
 
 
 def described(source: Source, place: Path) -> Item:

@@ -7,7 +7,7 @@ from pathlib import Path
 from halescan.data.item import Item, Row
 from halescan.data.layouts.base import Layout, Listing
 from halescan.data.layouts.own import described
-from halescan.data.sheets import check_present, manifests_near, read_table
+from halescan.data.sheets import check_once, check_present, manifests_near, read_table
 from halescan.errors import LayoutError, TableError
 from halescan.io import Found, Problem, Source, find
 
@@ -16,14 +16,14 @@ _MANY = 8  # files named in one folder, from which the folder is searched once
 
 
 def read(place: Path, options: Mapping[str, str]) -> Listing:
-    """The scans of a table, or of the manifest that lies in a folder.
+    """The scans of a table, wherever they lie, or those of the manifest in a folder.
 
     Raises:
         LayoutError: if the folder has no manifest.
         TableError: if the table is wrong, or names files that are not there.
     """
     if not place.is_dir():
-        return read_below(place.parent, place)
+        return _read(place.parent, place, read_table(place))
     near = next((table for table in manifests_near(place) if table.parent == place.resolve()), None)
     if near is None:
         raise LayoutError(f"{place}: holds no manifest.csv or manifest.tsv with a column 'file'. Name the table itself")
@@ -40,9 +40,18 @@ def read_below(place: Path, table: Path) -> Listing:
     rows = [row for row in read_table(table) if row.file.resolve().is_relative_to(root)]
     if not rows:
         raise TableError(f"{table}: names no file below {place}; its paths are taken from the folder of the table")
+    return _read(place, table, rows)
+
+
+def _read(place: Path, table: Path, rows: Sequence[Row]) -> Listing:
+    """The scans of these rows; folders between the place and a scan speak for it, or else those it lies in."""
+    check_once(table, rows)
     check_present(table, [file for row in rows for file in (row.file, row.mask) if isinstance(file, Path)])
     found = _found_once([row.file for row in rows])
-    return Listing(told([described(source, place) for source in found.sources], by_file(rows)), found.problems)
+    root = place.resolve()
+    near = [place if one.path.resolve().is_relative_to(root) else one.path.parent for one in found.sources]
+    items = [described(source, folder) for source, folder in zip(found.sources, near, strict=True)]
+    return Listing(told(items, by_file(rows)), found.problems)
 
 
 def by_file(rows: Sequence[Row]) -> dict[Path, Row]:

@@ -4,25 +4,30 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from halescan import __version__
 from halescan.data.layouts import parted
 from halescan.data.profiles import Profile, load_profile, profile_names
-from halescan.data.table import Cohort, read_cohort
+from halescan.data.split import deals_folds
+from halescan.data.table import Cohort, Item, read_cohort
 from halescan.detectors import Detector, catalogue, find_detector
 from halescan.errors import HalescanError, SettingError, TableError
 from halescan.io import read
 from halescan.training.run import Run
 from halescan.workflows.cases import item_key
-from halescan.workflows.healthy import cohort_fingerprint
+from halescan.workflows.healthy import cohort_fingerprint, unreadable
+from halescan.workflows.judged import TEST_FIRST, check_columns
 from halescan.workflows.train import new_detector
 
 BASELINE = "healthy-atlas"  # the trivial detector that stands beside all others
 PROFILES_OWN = "default"  # the word for whatever detector the profile recommends
+MANY_IMAGES = 10**9  # where volumes may bring any number of slices
+_FLAT = {".png", ".jpg", ".jpeg", ".bmp"}  # files of one image; a TIFF may hold a stack
 _LOOKED_AT = 8  # scans that are opened to see what kind they are
+_MOST_COMPARED = 2000  # scans whose patients are guessed from near-copies; more of them are more than few patients
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +74,10 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One training and its evaluation. `request` holds all that decides its figures; `why_not` what forbids it."""
+    """One training and its evaluation. `request` holds all that decides its figures; `why_not` what forbids it.
+
+    `once`: whether every other seed would give the same scores, so that this one is all there is to do.
+    """
 
     dataset: DataSet
     method: Method
@@ -77,6 +85,7 @@ class Cell:
     detector: str
     request: dict[str, Any]
     why_not: str = ""
+    once: bool = False
 
     @property
     def key(self) -> str:
@@ -138,6 +147,7 @@ def plan_methods(
     stray = set(settings) - set(counts) - {"detector"}
     if stray:
         raise SettingError(f"settings were given for {sorted(stray)[0]}, which is not among those compared")
+    _check_for_all(settings.get("detector", {}), list(counts))
     asked = {name.partition(":")[0].strip() for name in names}
     return [
         Method(name, count, _settings_of(name, settings), baseline=name == BASELINE and name not in asked)
@@ -155,21 +165,41 @@ def plan_cells(
     weights: Path | None,
     device: str,
 ) -> list[Cell]:
-    """Every cell, first seeds first, so that a comparison cut short has a row for every method."""
+    """Every cell, first seeds first, so that a comparison cut short has a row for every method.
+
+    A method that gives the same scores with every seed has one cell.
+
+    Raises:
+        SettingError: for a setting that a method does not have, or a value that it does not take.
+    """
     rounds = max(method.seeds for method in methods)
-    return [
+    cells = [
         _cell(dataset, method, seed, size=size, steps=steps, false_alarms=false_alarms, weights=weights, device=device)
         for seed in range(rounds)
         for dataset in sets
         for method in sorted(methods, key=lambda one: one.name != BASELINE)
         if seed < method.seeds
     ]
+    return [cell for cell in cells if cell.seed == 0 or not cell.once]
+
+
+def check_by(sets: Sequence[DataSet], by: Sequence[str]) -> None:
+    """Refuse, before anything is learned, columns that a set does not have or that make no groups there.
+
+    Raises:
+        SettingError: naming the set, and the columns there are.
+    """
+    for dataset in sets:
+        try:
+            check_columns(dataset.test_cohort, by)
+        except SettingError as error:
+            raise SettingError(f"{dataset.name}: {error}; leave --by out, or name another column") from error
 
 
 def with_settings(cell: Cell, changes: Mapping[str, Any]) -> Cell:
     """The same cell with other settings."""
     settings = {**cell.request["settings"], **changes}
-    return Cell(cell.dataset, cell.method, cell.seed, cell.detector, {**cell.request, "settings": settings})
+    return replace(cell, request={**cell.request, "settings": settings})
 
 
 def has_steps(cell: Cell) -> bool:
@@ -198,6 +228,15 @@ def _settings_of(name: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[s
     return {**for_all, **settings.get(name, {})}
 
 
+def _check_for_all(settings: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuse settings for all that none of the methods has; what a profile recommends is not known here."""
+    if PROFILES_OWN in names:
+        return
+    known = {key for name in names for key in find_detector(name)().settings}
+    if stray := sorted(set(settings) - known):
+        raise SettingError(f"detector.{stray[0]}: no method that is compared has a setting {stray[0]}")
+
+
 def _cell(
     dataset: DataSet,
     method: Method,
@@ -221,16 +260,33 @@ def _cell(
         "false_alarms": false_alarms,
         "version": __version__,
     }
+    # what cannot be asked of a method is a slip in the call, and not the method's failure
+    learner = new_detector(dataset.profile, name, size, dict(method.settings))
+    if steps is not None and "steps" in learner.settings:
+        learner = new_detector(dataset.profile, name, size, {**method.settings, "steps": steps})
     try:
-        learner = new_detector(dataset.profile, name, size, dict(method.settings))
-        if steps is not None and "steps" in learner.settings:
-            learner = new_detector(dataset.profile, name, size, {**method.settings, "steps": steps})
         why_not = _unfit(learner, dataset.profile)
         encoder = "" if why_not else learner.check_run(Run(seed, device, weights=weights))
+    except SettingError:
+        raise
     except HalescanError as error:
         return Cell(dataset, method, seed, name, request, str(error))
     settled = {**request, "settings": learner.settings, "encoder": encoder}
-    return Cell(dataset, method, seed, name, settled, why_not)
+    once = not why_not and method.seeds > 1 and _same_in_every_seed(learner, encoder, dataset.train_cohort)
+    return Cell(dataset, method, seed, name, settled, why_not, once)
+
+
+def _same_in_every_seed(learner: Detector, encoder: str, cohort: Cohort) -> bool:
+    """Whether neither the method nor the parts it learns from depend on the seed; where it is not known, they do."""
+    images = len(cohort) if all(_is_one_image(item) for item in cohort.items) else MANY_IMAGES
+    if not learner.same_in_every_seed(images, encoder) or len(cohort) > _MOST_COMPARED:
+        return False
+    return deals_folds(len(set(cohort.groups())))
+
+
+def _is_one_image(item: Item) -> bool:
+    """Whether a scan is sure to be one image, without opening it."""
+    return item.source.index is not None or item.source.path.suffix.lower() in _FLAT
 
 
 def _unfit(learner: Detector, profile: Profile) -> str:
@@ -255,7 +311,8 @@ def _one_set(word: str, test: Path | None, profile: str | Path | None, profile_s
         learned, judged = read_cohort(path, label="healthy", split="train"), read_cohort(path, split="test")
         _check_parted(path, learned, judged)
     else:
-        learned, judged = read_cohort(path, label="healthy"), read_cohort(test)
+        learned = _of_part(path, read_cohort(path, label="healthy"), ("train",))  # as train and evaluate will
+        judged = _of_part(test, read_cohort(test), TEST_FIRST)
     _check_parts(name, learned, judged)
     chosen = own or (None if profile is None else str(profile))
     found = chosen or _likely_profile(learned)
@@ -292,6 +349,21 @@ def _parted(word: str) -> tuple[str, Path, str | None]:
     return name or path.resolve().name.partition(".")[0] or "data", path, profile
 
 
+def _of_part(place: Path, cohort: Cohort, parts: Sequence[str]) -> Cohort:
+    """The scans of the first of these parts that there is, and those of none; as `read_cohort` prefers them."""
+    there = {item.split for item in cohort.items}
+    if not there - {None}:
+        return cohort
+    part = next((one for one in parts if one in there), parts[0])
+    kept = [number for number, item in enumerate(cohort.items) if item.split in (None, part)]
+    if not kept:
+        raise TableError(
+            f"{place}: holds no {parts[0]} part, only {_words(there)}. Name training scans as the set and test scans "
+            "with --test"
+        )
+    return cohort.subset(kept)
+
+
 def _check_parted(path: Path, learned: Cohort, judged: Cohort) -> None:
     """Refuse a set that does not say which scans are for testing, or puts one on both sides."""
     learned_from, tested_on = ({item.split for item in part.items} for part in (learned, judged))
@@ -305,10 +377,16 @@ def _check_parted(path: Path, learned: Cohort, judged: Cohort) -> None:
 def _check_parts(name: str, learned: Cohort, judged: Cohort) -> None:
     """Refuse parts that are empty, unlabelled, or share a scan."""
     if not learned.items:
-        raise TableError(f"{name}: no healthy scan to learn from")
+        raise TableError(
+            f"{name}: no healthy scan to learn from{unreadable(learned)}. Put some into train/healthy/, or give a "
+            "table with the columns file, label and split"
+        )
     labels = {item.label for item in judged.items}
     if not {"healthy", "abnormal"} <= labels:
-        raise TableError(f"{name}: the test scans must be healthy and abnormal, found {_words(labels)}")
+        raise TableError(
+            f"{name}: the test scans must be healthy and abnormal, found {_words(labels)}{unreadable(judged)}. Put the "
+            "others into test/healthy/ or test/abnormal/, or name labelled test scans with --test or a label column"
+        )
     both = {item_key(item) for item in learned.items} & {item_key(item) for item in judged.items}
     if both:
         raise TableError(

@@ -1,6 +1,7 @@
 """Published figures: what a paper says it reached, to stand beside ours and never among them."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,20 @@ def read_published(path: Path) -> list[dict[str, Any]]:
     return [_row(path, number, row) for number, row in enumerate(rows, start=2)]
 
 
+def check_published(rows: Sequence[Mapping[str, Any]], names: Sequence[str], path: Path) -> None:
+    """Refuse a table none of whose rows is of a set that is compared: the names differ, most likely.
+
+    Raises:
+        TableError: then.
+    """
+    theirs = list(dict.fromkeys(str(row["set"]) for row in rows))
+    if rows and not set(theirs) & set(names):
+        raise TableError(
+            f"{path}: no set is called {' or '.join(map(repr, theirs[:5]))}; there {'are' if len(names) > 1 else 'is'} "
+            f"{', '.join(names)}. Name the set as the table does, {theirs[0]}=PATH, or change the column set"
+        )
+
+
 def _row(path: Path, number: int, row: dict[str, str]) -> dict[str, Any]:
     text = {name: (row.get(name) or "").strip() for name in COLUMNS}
     if text["metric"] not in METRICS:
@@ -46,7 +61,7 @@ def _row(path: Path, number: int, row: dict[str, str]) -> dict[str, Any]:
     figures = {name: _share(path, number, name, text[name]) for name in ("value", "low", "high")}
     if figures["value"] is None:
         raise TableError(f"{path}, line {number}: value is missing")
-    return {**text, **figures, "same_split": same in _YES}
+    return {**text, **figures, "same_split": same in _YES, "line": number}
 
 
 def _share(path: Path, number: int, name: str, text: str) -> float | None:

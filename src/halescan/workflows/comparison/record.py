@@ -15,14 +15,18 @@ import numpy as np
 from halescan import __version__
 from halescan.detectors import find_detector
 from halescan.errors import HalescanError
-from halescan.evaluation.leaks import shortcut_warnings
-from halescan.evaluation.ranks import holm, mean_ranks
+from halescan.evaluation.leaks import shortcut_sentence, shortcut_warnings
+from halescan.evaluation.metrics import of_so_many_patients
+from halescan.evaluation.ranks import holm, joined, mean_ranks
 from halescan.evaluation.results import plain
 from halescan.evaluation.seeds import Drawn, draw, over_seeds, paired
 from halescan.reporting.words import note_sentence
+from halescan.synthesis.distortions import DISTORTIONS
+from halescan.workflows.cases import cases_of
 from halescan.workflows.comparison.plan import BASELINE, Cell, DataSet, Method
 from halescan.workflows.comparison.run import Outcome
 from halescan.workflows.comparison.words import without_files
+from halescan.workflows.judged import label_of
 from halescan.workflows.model import packages
 
 SCHEMA = "halescan.comparison/1"
@@ -101,7 +105,7 @@ def curves_of(done: Sequence[Done]) -> dict[str, dict[str, Any]]:
                 "roc": _roc(scored),
                 "pr": _precision_recall(scored),
                 "alarms": _realised(scored),
-                "distorted": cells[0].file("robustness.json").get("rows", []),
+                "froc": _froc(cells),
             }
     return found
 
@@ -154,19 +158,27 @@ def _set_record(
         "profile": dataset.profile.name,
         "profile_detected": dataset.detected,
         "train": _training(dataset),
-        "n": first.get("n"),
+        "n": first.get("n") or _planned(dataset),
         "fingerprints": dict(dataset.fingerprints),
         "warnings": [
             *(one["sentence"] for one in leaks["warnings"] if one["level"] != "minor"),
             *_shortcuts(ranking, rows),
         ],
+        "above_chance": _above_chance(ranking),
         "remarks": [one["sentence"] for one in leaks["warnings"] if one["level"] == "minor"],
         "baselines": _trivial(rows),
         "ranking": ranking,
         "published": [dict(row) for row in published if row["set"] == dataset.name],
         "subgroups": _subgroups(ranking, rows),
+        "robustness": _robustness(rows),
         "differs_from_reference": _differences(rows),
     }
+
+
+def _planned(dataset: DataSet) -> dict[str, int]:
+    """How many cases there are to test on, where no method has come through to tell."""
+    labels = [label_of(case) for case in cases_of(dataset.test_cohort)]
+    return {"images": len(labels), **{kind: labels.count(kind) for kind in ("healthy", "abnormal")}}
 
 
 def _line(name: str, cells: Sequence[Done], scored: Scored | None, drawn: Drawn | None) -> dict[str, Any]:
@@ -182,16 +194,19 @@ def _line(name: str, cells: Sequence[Done], scored: Scored | None, drawn: Drawn 
         "state": "done" if len(through) == len(cells) else "partly" if through else "failed",
         "why": "; ".join(failures),
         "seeds": len(through),
+        "same_in_every_seed": cells[0].cell.once,
         "rank": None,
         "auroc": None if drawn is None else over_seeds(drawn),
         "average_precision": None if scored is None else _over_seeds(scored, "average_precision"),
         "sensitivity_at": _by_key(metrics, "sensitivity_at"),
-        "patient_auroc": _mean_figure(metrics, "patient", "auroc"),
+        "patient_auroc": _patient_auroc(metrics),
         "pixel_average_precision": _mean_figure(metrics, "pixel", "average_precision"),
         "dice": _mean_figure(metrics, "pixel", "dice"),
         "best_dice": _mean_figure(metrics, "pixel", "best_dice"),
         "aupro": _mean_figure(metrics, "pixel", "aupro"),
         "froc_score": _mean_figure(metrics, "lesions", "froc_score"),
+        "lesions": _lesions(metrics),
+        "reliability": _reliability(metrics),
         "false_alarms": _false_alarms(metrics),
         "sensitivity": _mean_figure(metrics, "operating_point", "sensitivity"),
         "versus_best": None,
@@ -247,6 +262,52 @@ def _against_baseline(ranking: list[dict[str, Any]], drawn: Mapping[str, Drawn |
         line["versus_baseline"] = {key: getattr(found, key) for key in ("difference", "low", "high", "p_value")}
 
 
+def _lesions(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Lesions found at so many false findings a case, and at the threshold; the mean over seeds."""
+    told = [record["lesions"] for record in metrics if (record.get("lesions") or {}).get("lesions")]
+    if not told or len(told) != len(metrics):
+        return None
+    rates = {rate: _mean_figure(told, "sensitivity_at", rate) for rate in told[0]["sensitivity_at"]}
+    reached = {rate: all(one["sensitivity_at"][rate].get("reached") for one in told) for rate in rates}
+    return {
+        "lesions": told[0]["lesions"],
+        "sensitivity_at": {
+            rate: {**(figure or {"value": None}), "reached": reached[rate]} for rate, figure in rates.items()
+        },
+        "sensitivity": _mean_figure(told, "at_threshold", "sensitivity"),
+        "false_findings_per_case": _mean_figure(told, "at_threshold", "false_findings_per_case"),
+        "sensitivity_by_peak": _mean_figure(told, "by_peak", "at_threshold", "sensitivity"),
+    }
+
+
+def _reliability(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The test of the healthy cases' p-values in the first seed; None where they have none."""
+    found = (metrics[0].get("reliability") if metrics else None) or {}
+    test = found.get("uniform") or {}
+    if test.get("p_value") is None:
+        return None
+    counted = {"cases": found["healthy"], "tested": found["patients"], "unit": found.get("unit") or "case"}
+    return {**counted, **{key: test[key] for key in ("statistic", "p_value", "excess", "shortfall")}}
+
+
+def _robustness(rows: Mapping[str, Sequence[Done]]) -> list[dict[str, Any]]:
+    """Figures of each method's first seed under each distortion, from none to strong; empty where not asked for."""
+    return [
+        {"method": name, "title": DISTORTIONS[row["distortion"]].title, "unit": DISTORTIONS[row["distortion"]].unit}
+        | {key: row.get(key) for key in ("distortion", "strength", "auroc", "false_alarm")}
+        for name, cells in rows.items()
+        for row in cells[0].file("robustness.json").get("rows", [])
+        if row.get("distortion") in DISTORTIONS
+    ]
+
+
+def _froc(cells: Sequence[Done]) -> list[tuple[float, float]]:
+    """Lesions found against false findings a case, of the first seed that came through."""
+    first = next(cell for cell in cells if cell.outcome.result is not None)
+    curve = (first.file("metrics.json").get("lesions") or {}).get("curve") or {}
+    return list(zip(curve.get("false_findings_per_case", []), curve.get("sensitivity", []), strict=True))
+
+
 def _summary(sets: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     """Mean AUROC and mean rank over the sets on which every method of the table came through."""
     table = {
@@ -259,7 +320,7 @@ def _summary(sets: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[st
     complete = [name for name, values in table.items() if None not in values]
     found: dict[str, Any] = {"sets": len(sets), "left_out": [name for name in names if name not in complete]}
     if not complete or not sets:
-        return {**found, "rows": [], "p_value": None, "critical": None}
+        return {**found, "rows": [], "p_value": None, "critical": None, "joined": []}
     figures = np.array([[table[name][place] for name in complete] for place in range(len(sets))], float)
     ranks = mean_ranks(figures)
     rows: list[dict[str, Any]] = [
@@ -267,7 +328,8 @@ def _summary(sets: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[st
         for place, (name, rank) in enumerate(zip(complete, ranks.mean, strict=True))
     ]
     rows.sort(key=lambda row: (row["mean_rank"], -row["mean_auroc"]))
-    return {**found, "rows": rows, "p_value": ranks.p_value, "critical": ranks.critical}
+    alike = [[complete[place] for place in run] for run in joined(ranks.mean, ranks.critical)]
+    return {**found, "rows": rows, "p_value": ranks.p_value, "critical": ranks.critical, "joined": alike}
 
 
 def _by_row(done: Sequence[Done]) -> dict[tuple[str, str], list[Done]]:
@@ -325,6 +387,15 @@ def _mean_figure(metrics: Sequence[Mapping[str, Any]], *keys: str) -> dict[str, 
     return {**mean, **({"optimistic": True} if figures[0].get("optimistic") else {})}
 
 
+def _patient_auroc(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The mean over seeds, without an interval where it rests on few patients."""
+    found, n = _mean_figure(metrics, "patient", "auroc"), next(iter(metrics), {}).get("n") or {}
+    if found is None or "patients" not in n:
+        return found
+    ill = n["patients_with_abnormal"]
+    return of_so_many_patients({"auroc": found}, healthy=n["patients"] - ill, abnormal=ill)["auroc"]
+
+
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
@@ -375,13 +446,14 @@ def _shortcuts(ranking: Sequence[Mapping[str, Any]], rows: Mapping[str, Sequence
         return []
     cell = next(cell for cell in rows[best["method"]] if cell.outcome.result is not None)
     found = shortcut_warnings(best["auroc"]["value"], cell.file("metrics.json").get("baselines", {}))
-    if len(found) < 2:
-        return [f"{best['method']}: {warning.sentence}" for warning in found]
-    reached = ", ".join(f"{warning.name} {warning.auroc:.2f}" for warning in found)
-    return [
-        f"{best['method']}: its AUROC of {best['auroc']['value']:.2f} is not clearly above what trivial statistics "
-        f"reach alone ({reached}): on these data it does not show that it sees disease"
-    ]
+    return [f"{best['method']}, on the scans as the profile prepares them: {shortcut_sentence(found)}"] if found else []
+
+
+def _above_chance(ranking: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether the interval of any method's AUROC lies above 0.5; None where none came through."""
+    known = [line["auroc"] for line in ranking if line["rank"] is not None]
+    lows = [told["value"] if told["low"] is None else told["low"] for told in known]
+    return any(low > 0.5 for low in lows) if lows else None
 
 
 def _subgroups(ranking: Sequence[Mapping[str, Any]], rows: Mapping[str, Sequence[Done]]) -> dict[str, Any] | None:
@@ -411,7 +483,8 @@ def _differences(rows: Mapping[str, Sequence[Done]]) -> list[str]:
 
 def _training(dataset: DataSet) -> dict[str, Any]:
     cohort = dataset.train_cohort
-    notes = [note_sentence(note, "en") for note in cohort.notes if note.key != "left-out"]
+    told = {"left-out", "patient-in-both-splits"}  # of the latter the leak detector tells more
+    notes = [note_sentence(note, "en") for note in cohort.notes if note.key not in told]
     return {"scans": len(cohort), "patients": cohort.patients, "notes": notes}
 
 
@@ -420,7 +493,7 @@ def _method_record(method: Method, sets: Sequence[DataSet], done: Sequence[Done]
     names = {dataset.name: method.detector_on(dataset.profile) for dataset in sets}
     kinds = {name: find_detector(name) for name in dict.fromkeys(names.values())}
     settings = {
-        one.cell.dataset.name: one.cell.request["settings"] for one in done if one.cell.method.name == method.name
+        one.cell.dataset.name: _settings(one.cell.request) for one in done if one.cell.method.name == method.name
     }
     return {
         "name": method.name,
@@ -431,6 +504,12 @@ def _method_record(method: Method, sets: Sequence[DataSet], done: Sequence[Done]
         "sources": {name: kind.source for name, kind in kinds.items()},
         "settings": settings,
     }
+
+
+def _settings(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell's settings that were used: steps of an encoder were not where a backbone was at hand."""
+    at_hand = str(request.get("encoder", "")).startswith("{")
+    return {key: value for key, value in request["settings"].items() if not (at_hand and key == "encoder_steps")}
 
 
 def _cell_record(done: Done) -> dict[str, Any]:

@@ -34,6 +34,11 @@ def outcome_of(folder: Path) -> Outcome | None:
     return None if failure is None else Outcome(None, str(failure.get("sentence", "it failed")))
 
 
+def asked_of(folder: Path) -> dict[str, Any] | None:
+    """What was asked when a cell was last tried; None where it never was."""
+    return _read(folder / "request.json")
+
+
 def forget_failure(folder: Path) -> None:
     """Let a failed cell begin anew."""
     (folder / "failure.json").unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Table: a comparison as Markdown, and as lines for a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from halescan.evaluation.tables import figure_text, markdown_table
@@ -21,8 +21,12 @@ _COLUMNS = {
 }
 
 
+ONCE = "Seeds, any: nothing is drawn, scores are the same with every seed, and one was run."
+
+
 def markdown(record: Mapping[str, Any]) -> str:
     """The whole comparison as Markdown: a table a set, and the summary over sets."""
+    supervised = {method["name"] for method in record["methods"] if method["supervised"]}
     parts = ["# Comparison\n", _conditions(record)]
     if len(record["sets"]) > 1:
         parts += ["## Over all sets\n", _summary(record)]
@@ -30,44 +34,69 @@ def markdown(record: Mapping[str, Any]) -> str:
         parts += [
             f"## {one['name']}\n",
             _about(one),
-            markdown_table([_row(line) for line in one["ranking"]], columns=_used(one)),
+            markdown_table([_row(line, supervised) for line in one["ranking"]], columns=_used(one)),
         ]
+        parts += [f"{ABOVE_NO_CHANCE[0].upper()}{ABOVE_NO_CHANCE[1:]}.\n"] if one["above_chance"] is False else []
+        parts += [f"{ONCE}\n"] if any(line["same_in_every_seed"] for line in one["ranking"]) else []
         parts += [f"- **Warning**: {warning}\n" for warning in one["warnings"]]
         parts += [f"- {line['method']} failed: {line['why']}\n" for line in one["ranking"] if line["why"]]
-        parts += _published(one)
+        parts += [*_lesion_table(one), *_robustness_tables(one), *_published(one)]
+    parts += [f"{sentence}\n" for sentence in stray_published(record)]
     return "\n".join(parts)
 
 
 def terminal_lines(record: Mapping[str, Any]) -> list[str]:
     """For a person: each set's ranking, its warnings, and what failed."""
     lines: list[str] = []
+    supervised = {method["name"] for method in record["methods"] if method["supervised"]}
     for one in record["sets"]:
         detected = " (detected)" if one["profile_detected"] else ""
         lines += [f"{one['name']}, profile {one['profile']}{detected}: AUROC"]
         for line in one["ranking"]:
-            mark = " (baseline)" if line["baseline"] else ""
+            mark = _mark(line, supervised)
             figure = figure_text(line["auroc"]) if line["rank"] else f"failed: {line['why']}"
             lines.append(f"  {line['rank'] or '-':>2}  {line['method'] + mark:<36} {figure}")
             if line["rank"] and line["why"]:
                 lines.append(f"      {line['seeds']} seeds came through; {line['why']}")
+        lines += [f"  {ABOVE_NO_CHANCE}"] if one["above_chance"] is False else []
         lines += [f"  warning: {warning}" for warning in one["warnings"]]
-    return lines
+    return [*lines, *stray_published(record)]
 
 
-def _row(line: Mapping[str, Any]) -> dict[str, Any]:
+ABOVE_NO_CHANCE = "no method is told from chance (an AUROC of 0.5)"
+
+
+def stray_published(record: Mapping[str, Any]) -> list[str]:
+    """In a sentence: the published figures that stand nowhere, as no set of this comparison is called so."""
+    lines: dict[str, list[str]] = {}
+    for row in record["published_elsewhere"]:
+        lines.setdefault(row["set"], []).append(str(row["line"]))
+    names = ", ".join(one["name"] for one in record["sets"])
+    return [
+        f"published figures, line{'s' * (len(numbers) > 1)} {', '.join(numbers)}: no set here is called {name!r} "
+        f"(there {'are' if len(record['sets']) > 1 else 'is'} {names}), so they are not shown"
+        for name, numbers in lines.items()
+    ]
+
+
+def _row(line: Mapping[str, Any], supervised: Collection[str] = ()) -> dict[str, Any]:
     cost, versus = line["cost"] or {}, line["versus_best"] or {}
     alarms = line["false_alarms"] or {}
     return {
-        **{
-            key: line[key] for key in ("rank", "auroc", "average_precision", "pixel_average_precision", "dice", "seeds")
-        },
-        "method": line["method"] + (" (baseline)" if line["baseline"] else ""),
+        **{key: line[key] for key in ("rank", "auroc", "average_precision", "pixel_average_precision", "dice")},
+        "seeds": f"{line['seeds']} (any)" if line["same_in_every_seed"] else line["seeds"],
+        "method": line["method"] + _mark(line, supervised),
         "alarms": alarms.get("realised"),
         "p_holm": _p_text(versus.get("p_holm")),
         "fit_s": _whole(cost.get("fit_s")),
         "ms": None if cost.get("ms_an_image") is None else f"{cost['ms_an_image']:.3g}",
         "peak_mb": _whole(cost.get("peak_mb")),
     }
+
+
+def _mark(line: Mapping[str, Any], supervised: Collection[str]) -> str:
+    """What a method is beside a method that learned from healthy scans."""
+    return " (baseline)" * bool(line["baseline"]) + " (supervised)" * (line["method"] in supervised)
 
 
 def _used(one: Mapping[str, Any]) -> dict[str, str]:
@@ -119,11 +148,63 @@ def _conditions(record: Mapping[str, Any]) -> str:
     )
 
 
+def _lesion_table(one: Mapping[str, Any]) -> list[str]:
+    """Lesions found at so many false findings a case; nothing without masks."""
+    known = [line for line in one["ranking"] if line["lesions"]]
+    if not known:
+        return []
+    at = [line["lesions"]["sensitivity_at"] for line in known]
+    rates = [rate for rate in at[0] if any(one[rate]["reached"] for one in at)]
+    columns = {
+        "method": "method",
+        "found": "found at the threshold",
+        "false": "false findings a case there",
+        **{rate: f"at {rate_words(rate)}" for rate in rates},
+    }
+    rows = [
+        {"method": line["method"], "found": told["sensitivity"], "false": told["false_findings_per_case"]}
+        | {rate: figure if figure["reached"] else None for rate, figure in told["sensitivity_at"].items()}
+        for line in known
+        for told in (line["lesions"],)
+    ]
+    return [
+        f"Share of {known[0]['lesions']['lesions']} lesions found, at the model's own threshold and at so many false "
+        "findings a case (a dash: it never makes so many):\n",
+        markdown_table(rows, columns=columns),
+    ]
+
+
+def rate_words(rate: str) -> str:
+    """`1/8` for "0.125"."""
+    value = float(rate)
+    return f"1/{1 / value:g}" if value < 1 else f"{value:g}"
+
+
+def _robustness_tables(one: Mapping[str, Any]) -> list[str]:
+    """AUROC and false alarms under each distortion, a column a method; nothing where it was not asked for."""
+    parts: list[str] = []
+    for key, words in (("auroc", "AUROC"), ("false_alarm", "False alarms")):
+        table: dict[tuple[str, float], dict[str, Any]] = {}
+        for row in one["robustness"]:
+            heading = {"distortion": f"{row['title']}, {row['unit']}", "strength": f"{row['strength']:g}"}
+            table.setdefault((row["distortion"], row["strength"]), heading)[row["method"]] = row[key]
+        names = dict.fromkeys(row["method"] for row in one["robustness"])
+        columns = {"distortion": "distortion", "strength": "strength", **{name: name for name in names}}
+        if any(row.get(name) for row in table.values() for name in names):
+            parts += [
+                f"{words} on distorted scans, first seed:\n",
+                markdown_table(list(table.values()), columns=columns),
+            ]
+    return parts
+
+
 def _published(one: Mapping[str, Any]) -> list[str]:
     if not one["published"]:
         return []
     rows = [{**row, "split": "same split" if row["same_split"] else "another split"} for row in one["published"]]
-    columns = {"method": "method", "metric": "metric", "value": "value", "split": "split", "source": "source"}
+    columns = {name: name for name in ("method", "metric", "value", "split", "source", "note")}
+    if not any(row["note"] for row in rows):
+        del columns["note"]
     return ["Published elsewhere (not measured here, not ranked):\n", markdown_table(rows, columns=columns)]
 
 

@@ -1,0 +1,103 @@
+"""What was measured, into the page of each method: docs/methods/NAME.md, from results/compare.json.
+
+    python benchmarks/method_pages.py        after compare.py and method_figures.py
+
+Between `<!-- measured -->` and `<!-- /measured -->` stands the table; the picture of `method_figures.py` goes below the
+first paragraph. Both are put in where they are missing. docs/explanation/comparison.md gets the whole table.
+"""
+
+import re
+import shutil
+from typing import Any
+
+from compare import RESULTS, SETS, figure, read, seconds
+
+from halescan.detectors import catalogue, find_detector
+
+PAGES = RESULTS.parent.parent / "docs" / "methods"
+PICTURES = PAGES.parent / "images" / "methods"
+BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
+BUSI = "Al-Dhabyani et al. 2020, [doi:10.1016/j.dib.2019.104863](https://doi.org/10.1016/j.dib.2019.104863), CC BY 4.0"
+
+
+def main() -> None:
+    """Write all pages."""
+    rows = read()["rows"]
+    for name in catalogue():
+        page = PAGES / f"{name}.md"
+        page.write_text(with_picture(with_table(page.read_text(), name, rows), name))
+    whole = PAGES.parent / "explanation" / "comparison.md"
+    whole.write_text(between(whole.read_text(), (RESULTS / "compare.md").read_text().strip()))
+    shutil.copy(RESULTS / "compare.svg", PAGES.parent / "images" / "comparison.svg")
+
+
+def with_table(text: str, name: str, rows: dict[str, Any]) -> str:
+    """The page with its table made anew."""
+    if BEGIN not in text:
+        before, source, after = text.partition("**Source**")
+        text = f"{before}{BEGIN}{END}\n\n{source}{after}"
+    return between(text, measured(name, rows))
+
+
+def between(text: str, what: str) -> str:
+    """A page with this between the two marks."""
+    return re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{what}\n{END}", text, flags=re.DOTALL)
+
+
+def with_picture(text: str, name: str) -> str:
+    """The page with its picture, where there is one."""
+    if not (PICTURES / f"{name}.jpg").exists() or f"images/methods/{name}.jpg" in text:
+        return text
+    title, idea, rest = text.split("\n\n", 2)
+    drawn = f"![Scans, maps and findings of {name} on three breast ultrasound images](../images/methods/{name}.jpg)"
+    said = f"*The `cpu` preset on three test scans of us-busi, fixed before any method was seen. Scans: {BUSI}.*"
+    return "\n\n".join([title, idea, drawn, said, rest])
+
+
+def measured(name: str, rows: dict[str, Any]) -> str:
+    """The table of a method, whether it beats the trivial one, and where it has not run."""
+    if find_detector(name).needs_abnormal:
+        return (
+            "It learns from labels, and is not in the [comparison](../explanation/comparison.md) of those that do not."
+        )
+    found = {one: rows[f"{one} {name}"] for one in SETS if f"{one} {name}" in rows}
+    missing = [one for one in SETS if one not in found]
+    if not found:
+        return "Not yet run in the [comparison](../explanation/comparison.md)."
+    lines = [
+        f"The `cpu` preset in the [comparison](../explanation/comparison.md); intervals of 95 %{seeds(found)}.",
+        "",
+        "| set | image AUROC | image AP | pixel AP | Dice | against healthy-atlas | fit, s | ms an image |",
+        "|---|---|---|---|---|---|---|---|",
+        *(line(one, row) for one, row in found.items()),
+        "",
+    ]
+    if name != "healthy-atlas":
+        better = [one for one, row in found.items() if row["against_atlas"] and row["against_atlas"]["low"] > 0]
+        said = f"Better than `healthy-atlas`, lower bound above 0, on {len(better)} of {len(found)} sets"
+        lines.append(said + (f" ({', '.join(better)})." if better else "."))
+    if any(row.get("busy", True) and row["cost"] for row in found.values()):
+        lines.append("† on a machine that had other work at the time.")
+    if missing:
+        lines.append(f"Not run yet: {', '.join(missing)}.")
+    return "\n".join(lines)
+
+
+def seeds(found: dict[str, Any]) -> str:
+    """How many trainings, said once."""
+    counts = sorted({row["seeds"] for row in found.values()})
+    return f", {' or '.join(map(str, counts))} seed{'s' * (counts != [1])}"
+
+
+def line(one: str, row: dict[str, Any]) -> str:
+    """One set."""
+    if row["auroc"] is None:
+        return f"| {one} | failed: {row['why'].replace('|', '/')} | | | | | | |"
+    cells = [figure(row[key]) for key in ("auroc", "average_precision", "pixel_average_precision", "dice")]
+    atlas, cost = row["against_atlas"], row["cost"]
+    against = f"{atlas['difference']:+.3f} ({atlas['low']:+.3f} to {atlas['high']:+.3f})" if atlas else "–"
+    return f"| {one} | {' | '.join(cells)} | {against} | {seconds(row)} | {cost['ms_an_image']:.3g} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The parts of `halescan patients`: what is read, dealt into folds, learned, decided, counted and written."""
