@@ -150,7 +150,7 @@ def patch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (work / "patches").mkdir()
     for number in range(30):
         random = np.random.default_rng(number)
-        patch = random.normal((196, 150, 196), 9, (64, 64, 3)).clip(0, 255).astype(np.uint8)
+        patch = random.normal((196, 150, 196), 9, (72, 72, 3)).clip(0, 255).astype(np.uint8)
         Image.fromarray(patch).save(work / "patches" / f"{number}.png")
     train(
         work / "patches",
@@ -169,6 +169,14 @@ def test_a_model_of_patches_withholds_the_p_value_of_a_slide(patch_model: Path, 
     assert record["verdict"]["why_withheld"]["key"] == "uncalibrated-slide"
     assert "slide-scale-assumed" in {note["key"] for note in record["scans"][0]["notes"]}
     assert record["scans"][0]["slide"]["tile_um_per_px_xy"] == [2.0, 2.0]
+
+
+def test_how_large_tiles_are_cut_does_not_make_a_slide_unlike_the_patches(
+    patch_model: Path, ill: Path, tmp_path: Path
+) -> None:
+    done = examine(patch_model, ill, out=tmp_path / "out", tile_um_per_px=2.0, formats=["json"])
+    said = [note["text"] for note in done.records[0]["notes"] if note["key"] == "unlike-training"]
+    assert not any(size in text for text in said for size in ("height", "width", "aspect"))
 
 
 def test_recalibrated_on_healthy_slides_a_model_of_patches_gives_one(

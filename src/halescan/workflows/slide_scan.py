@@ -17,6 +17,7 @@ from halescan.workflows.measure import AT_ONCE, Measure, Measured
 
 STRANGEST = 8  # tiles kept to be shown
 _LEAST_SEEN = 0.5  # of a cell's pixels must be looked at for the cell to count
+_CUT = ("height", "width", "depth", "aspect")  # facts of a tile that we decide
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,10 +206,11 @@ class _Kept:
 
 
 def _middle(rows: Sequence[dict[str, float | str]]) -> dict[str, float | str]:
-    """The median of every number, the first of every word."""
+    """The median of every number, the first of every word; how large we cut the tiles says nothing of the slide."""
     return {
         name: value if isinstance(value, str) else float(np.median(_numbers(rows, name)))
         for name, value in rows[0].items()
+        if name not in _CUT
     }
 
 
