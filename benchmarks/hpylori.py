@@ -1,7 +1,7 @@
 """From patch to patient on H. pylori: how well patches and patients are told, by folds of patients.
 
     python benchmarks/hpylori.py                      all parts; writes results/hpylori.json and results/hpylori.md
-    python benchmarks/hpylori.py --parts curve        some of: patches, original, cohort, curve
+    python benchmarks/hpylori.py --parts curve        some of: patches, original, cohort, curve, classifiers
     python benchmarks/hpylori.py --again              as if nothing had been learned before
 
 patches   histo-hpylori, whole (542 healthy, 19 abnormal patches of 30 patients): AUROC of patches for the detector
@@ -11,6 +11,7 @@ original  hpylori-original in its published layout, five folds (the command's de
 cohort    60 made-up patients of eight real patches each, in four folds that share no real patient. Patients are made
           up, patches are real: turned and mirrored at random, healthy and abnormal alike.
 curve     the classifier with 5, 10 and all labelled abnormal patches of the training folds, three draws each.
+classifiers  every classifier with all labels, on the same patches and folds.
 
 Beside them all stands red-count, the share of red pixels of a patch, with which nothing is learned: what a method adds
 is what it has over that.
@@ -27,6 +28,7 @@ import platform
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ import numpy as np
 from PIL import Image
 
 import halescan
-from halescan.classifiers import find_classifier
+from halescan.classifiers import CLASSIFIERS, find_classifier
 from halescan.data.dataset import CohortImages
 from halescan.data.folds import deal_patients
 from halescan.data.item import Item
@@ -67,7 +69,7 @@ ABNORMAL = {"NEG": (0, 0), "LOW": (1, 2), "HIGH": (3, 6)}  # of eight
 def main() -> None:
     """Run the parts and write what was found."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--parts", default="patches,original,cohort,curve")
+    words.add_argument("--parts", default="patches,original,cohort,curve,classifiers")
     words.add_argument("--again", action="store_true", help="learn again what was learned before")
     given = words.parse_args()
     if given.again:
@@ -186,23 +188,50 @@ def turned(file: Path, turn: int) -> Image.Image:
 
 def curve() -> dict[str, Any]:
     """The classifier with few labels: the test part's patches of each fold, by what the other folds' labels taught."""
-    profile = load_profile("histology")
+    held = labelled()
+    return {
+        **held.told,
+        "draws": DRAWS,
+        "classifier": "frozen-head",
+        "red_count": image_metrics(held.truth, red_counts(held.items), groups=held.names)["auroc"],
+        "points": [point(held, "frozen-head", most) for most in (5, 10, None)],
+    }
+
+
+def classifiers() -> dict[str, Any]:
+    """Every classifier with all labels of the other folds."""
+    held = labelled()
+    return {**held.told, "points": {name: point(held, name, None) for name in CLASSIFIERS}}
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """The patches of histo-hpylori's test part: all have labels of their own, and every patient is in one fold."""
+
+    items: list[Item]
+    images: CohortImages
+    truth: np.ndarray
+    names: list[str]
+    fold: np.ndarray
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """How many there are."""
+        ill = int(self.truth.sum())
+        counts = {"healthy": len(self.truth) - ill, "abnormal": ill, "patients": len(set(self.names))}
+        return {"n": counts, "folds": FOLDS}
+
+
+def labelled() -> Patches:
+    """Those patches, dealt to folds by patient."""
     items = [item for item in read_cohort(DATA / "histo-hpylori" / "manifest.tsv").items if item.split == "test"]
-    images = CohortImages(items, profile, folder=WORK / "curve", jobs=2)
+    images = CohortImages(items, load_profile("histology"), folder=WORK / "curve", jobs=2)
     names = [str(item.patient) for item in items]
     truth = np.array([item.label == "abnormal" for item in items])
     people = sorted(set(names))
     ill = {name for name, abnormal in zip(names, truth, strict=True) if abnormal}
     dealt = deal_patients(people, [name in ill for name in people], folds=FOLDS, seed=SEED)
-    fold = np.array([dealt[people.index(name)] for name in names])
-    return {
-        "n": {"healthy": int((~truth).sum()), "abnormal": int(truth.sum()), "patients": len(people)},
-        "folds": FOLDS,
-        "draws": DRAWS,
-        "classifier": "frozen-head",
-        "red_count": image_metrics(truth, red_counts(items), groups=names)["auroc"],
-        "points": [point(images, truth, names, fold, most) for most in (5, 10, None)],
-    }
+    return Patches(items, images, truth, names, np.array([dealt[people.index(name)] for name in names]))
 
 
 def red_counts(items: Sequence[Item]) -> np.ndarray:
@@ -210,31 +239,31 @@ def red_counts(items: Sequence[Item]) -> np.ndarray:
     return np.array([float(share[0]) for share in red_shares(items, jobs=2) if share is not None])
 
 
-def point(
-    images: CohortImages, truth: np.ndarray, names: list[str], fold: np.ndarray, most: int | None
-) -> dict[str, Any]:
-    """AUROC with so many labelled abnormal patches, None for all of the training folds: the mean of the draws."""
+def point(held: Patches, name: str, most: int | None) -> dict[str, Any]:
+    """A classifier with so many labelled abnormal patches, None for all of the training folds: mean of the draws."""
+    truth, fold = held.truth, held.fold
     draws, used = [], set()
-    groups = np.unique(names, return_inverse=True)[1]
+    groups = np.unique(held.names, return_inverse=True)[1]
     for draw in range(DRAWS if most is not None else 1):
         scores = np.full(len(truth), np.nan)
-        for held in range(FOLDS):
-            random = np.random.default_rng([SEED, draw, held])
-            ill = random.permutation(np.flatnonzero(truth & (fold != held)))[:most]
-            learned = np.sort(np.concatenate([ill, np.flatnonzero(~truth & (fold != held))]))
+        for number in range(FOLDS):
+            random = np.random.default_rng([SEED, draw, number])
+            ill = random.permutation(np.flatnonzero(truth & (fold != number)))[:most]
+            learned = np.sort(np.concatenate([ill, np.flatnonzero(~truth & (fold != number))]))
             used.add(len(ill))
-            classifier = find_classifier("frozen-head").preset("cpu")
+            classifier = find_classifier(name).preset("cpu")
             run_ = Run(SEED, "cpu", weights=WEIGHTS)
-            classifier.fit(images.subset(learned), truth[learned].astype(int), groups=groups[learned], run=run_)
-            asked = np.flatnonzero(fold == held)
-            scores[asked] = classifier.predict(images.take(asked))
-        draws.append(image_metrics(truth, scores, groups=names)["auroc"])
-    mean = {key: float(np.mean([one[key] for one in draws])) for key in ("value", "low", "high")}
+            classifier.fit(held.images.subset(learned), truth[learned].astype(int), groups=groups[learned], run=run_)
+            asked = np.flatnonzero(fold == number)
+            scores[asked] = classifier.predict(held.images.take(asked))
+        draws.append(image_metrics(truth, scores, groups=held.names))
+    aurocs = [one["auroc"] for one in draws]
     return {
         "asked": most,
         "labelled_abnormal": sorted(used),
-        "auroc": mean,
-        "draws": [one["value"] for one in draws],
+        "auroc": {key: float(np.mean([one[key] for one in aurocs])) for key in ("value", "low", "high")},
+        "average_precision": float(np.mean([one["average_precision"]["value"] for one in draws])),
+        "draws": [one["value"] for one in aurocs],
     }
 
 
@@ -249,7 +278,7 @@ def page(known: dict[str, Any]) -> str:
     ]
     for name, title in TITLES.items():
         if name in parts:
-            lines += [f"## {title}", "", *(CURVE if name == "curve" else TABLE)(parts[name]), ""]
+            lines += [f"## {title}", "", *LINES.get(name, table_lines)(parts[name]), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -301,6 +330,15 @@ def curve_lines(part: dict[str, Any]) -> list[str]:
     return [*lines, "", f"{part['folds']} folds, {part['classifier']}; {part['seconds']:.0f} s."]
 
 
+def classifier_lines(part: dict[str, Any]) -> list[str]:
+    """A line a classifier."""
+    lines = ["All labels of the other folds; one training.", "", "| classifier | AUROC (95 %) | average precision |"]
+    lines.append("|---|---|---|")
+    for name, one in part["points"].items():
+        lines.append(f"| {name} | {figure(one['auroc'])} | {one['average_precision']:.3f} |")
+    return [*lines, "", f"{part['folds']} folds; {part['seconds']:.0f} s."]
+
+
 def figure(told: dict[str, Any]) -> str:
     """`0.962 (0.932 to 0.990)`."""
     if told["value"] is None:
@@ -320,15 +358,16 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 
-PARTS = {"patches": patches, "original": original, "cohort": cohort, "curve": curve}
+PARTS = {"patches": patches, "original": original, "cohort": cohort, "curve": curve, "classifiers": classifiers}
 TITLES = {
     "patches": "Patches (histo-hpylori)",
     "curve": "Few labels (histo-hpylori, test part)",
+    "classifiers": "The classifiers (histo-hpylori, test part)",
     "original": "The published layout (hpylori-original)",
     "cohort": "Patients: a made-up cohort of 60",
 }
 DECIDED = ("precision", "recall", "f1", "specificity", "accuracy")
-TABLE, CURVE = table_lines, curve_lines
+LINES = {"curve": curve_lines, "classifiers": classifier_lines}  # the others have a table a level
 
 if __name__ == "__main__":
     main()
