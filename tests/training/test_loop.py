@@ -51,6 +51,25 @@ def test_the_loss_falls() -> None:
     assert history.rows[-1]["loss"] < 0.7 * history.rows[0]["loss"]
 
 
+def test_no_step_goes_down_the_gradients_of_the_steps_before() -> None:
+    """A mistake of published code: gradients were never set to zero, and every step added to all before."""
+    seen: list[float] = []
+
+    def straight_down(net: nn.Module, batch: Tensors, generator: torch.Generator) -> Tensor:
+        return net.weight.sum() + 0 * batch.images.mean()
+
+    def look(optimiser: torch.optim.Optimizer, *_: object) -> None:
+        seen.extend(float(p.grad.max()) for group in optimiser.param_groups for p in group["params"])
+
+    hook = torch.optim.optimizer.register_optimizer_step_pre_hook(look)
+    try:
+        settings = replace(STEPS, clip=None)
+        learn(nn.Linear(2, 1, bias=False), straight_down, images=Stack(images()), settings=settings, run=PLAIN)
+    finally:
+        hook.remove()
+    assert seen == [1.0] * STEPS.steps
+
+
 def test_the_same_seed_learns_the_same_and_another_does_not() -> None:
     nets = [small_net() for _ in range(3)]
     for net, seed in zip(nets, [0, 0, 1], strict=True):
