@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "synthesis": {"errors", "types"},
     "data": {"errors", "types", "io", "synthesis"},
     "networks": {"errors"},
-    "training": {"errors", "types"},
+    "training": {"errors", "types", "networks"},
     "detectors": {"errors", "types", "networks", "training", "synthesis"},
     "classifiers": {"errors", "types", "networks", "training"},
     "scoring": {"errors", "types", "data"},

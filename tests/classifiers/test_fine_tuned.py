@@ -65,7 +65,7 @@ def test_levels_of_another_backbone_find_their_strides_in_an_encoder_of_our_own(
     from halescan.types import Stack
 
     describer = Describer.open("own", (3, 6, 13, 17), images=Stack(images), run=RUN, steps=1)
-    assert describer.levels == (2, 3, 4, 5)
+    assert describer.taken == (2, 3, 4, 5)
 
 
 def test_settings_that_cannot_work_are_refused() -> None:

@@ -47,10 +47,10 @@ def test_the_map_has_a_place_a_patch_and_remembered_images_are_not_strange(learn
 
 def test_the_distance_is_one_minus_the_cosine_to_the_nearest_token(learned: AnomalyDINO) -> None:
     images = healthy(2, grid=GRID, seed=5)
-    eyes = learned._ready()
+    extractor = learned._ready()
 
     def tokens(some: np.ndarray) -> np.ndarray:
-        found = eyes.levels(torch.from_numpy(some), [LAYERS])[0].permute(0, 2, 3, 1).numpy().astype(float)
+        found = extractor.levels(torch.from_numpy(some))[0].permute(0, 2, 3, 1).numpy().astype(float)
         found -= found.mean(-1, keepdims=True)
         return found / np.linalg.norm(found, axis=-1, keepdims=True)
 

@@ -82,7 +82,7 @@ def test_dinomaly_more_and_more_places_count_as_easy(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("halescan.detectors.dinomaly.distillation_loss", note)
     detector = Dinomaly(**SMALL | {"steps": 40})
-    detector._teacher = real._ready()
+    detector._extractor = real._ready()
     batch = Tensors(torch.from_numpy(healthy(2, grid=GRID)))
     decoder = real._decoder
     decoder.taken.zero_()

@@ -10,16 +10,17 @@ from torch.nn import functional as F
 
 from halescan.classifiers.bags import BagClassifier
 from halescan.classifiers.base import as_probability, check_positive
-from halescan.classifiers.describing import Describer, as_tensor, check_levels, part_of
+from halescan.classifiers.describing import Describer, check_levels
 from halescan.classifiers.labels import balanced_order
 from halescan.classifiers.linear_head import Standard
-from halescan.errors import ModelError, NotFitted, SettingError
+from halescan.errors import ModelError, SettingError
 from halescan.training.chance import numbers, seeded
-from halescan.training.device import home
+from halescan.training.device import as_tensor, home
+from halescan.training.learner import not_fitted
 from halescan.training.loop import learn
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule, Tensors
-from halescan.training.weights import module_arrays, put_arrays
+from halescan.training.weights import module_arrays, part_of, put_arrays
 from halescan.types import Batch, Images, SomeImages
 
 
@@ -137,7 +138,7 @@ class AttentionMIL(BagClassifier):
 
     def _ready(self) -> "tuple[Describer, Standard, _Attention]":
         if self.describer is None or self.standard is None or self.network is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit with bags and their labels first")
+            raise not_fitted(self)
         return self.describer, self.standard, self.network
 
 

@@ -69,7 +69,7 @@ class FineTuned(FrozenHead):
     def _learn(self, images: Images, labels: np.ndarray, groups: np.ndarray, run: Run) -> None:
         super()._learn(images, labels, groups, run)
         describer, head = self._ready()
-        tuning = _Tuning(_copied(describer.backbone), describer.levels, head, blocks=self.blocks)
+        tuning = _Tuning(_copied(describer.backbone), describer.taken, head, blocks=self.blocks)
         learn(
             tuning,
             _turned_loss,
@@ -78,7 +78,7 @@ class FineTuned(FrozenHead):
             run=run,
             stage="tuning",
         )
-        self.describer, self.head = Describer(_copied(tuning.backbone), describer.levels), tuning.as_head()
+        self.describer, self.head = Describer(_copied(tuning.backbone), describer.taken), tuning.as_head()
 
     def _schedule(self) -> Schedule:
         return Schedule(self.steps, batch_size=self.batch_size, learning_rate=self.learning_rate, weight_decay=1e-4)

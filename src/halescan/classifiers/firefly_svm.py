@@ -6,15 +6,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from halescan.classifiers.base import Classifier, as_probability, check_positive
-from halescan.classifiers.describing import part_of
 from halescan.classifiers.firefly import firefly_search
 from halescan.classifiers.labels import Fold, inner_folds
 from halescan.classifiers.linear_head import Standard
 from halescan.classifiers.support_vectors import SupportVectors
 from halescan.classifiers.texture import texture_names, texture_row
-from halescan.errors import ModelError, NotFitted, SettingError
+from halescan.errors import ModelError, SettingError
 from halescan.training.chance import numbers
+from halescan.training.learner import not_fitted
 from halescan.training.run import Progress, Run
+from halescan.training.weights import part_of
 from halescan.types import Batch, Images
 
 WORTH_OF_ACCURACY = 0.9  # the rest rewards few features
@@ -106,7 +107,7 @@ class FireflySVM(Classifier):
 
     def _predict(self, batch: Batch) -> np.ndarray:
         if self.standard is None or self.machine is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit with examples and their labels first")
+            raise not_fitted(self)
         rows = np.stack([texture_row(image) for image in batch.images])[:, self.chosen]
         steep, offset = self.curve
         return as_probability(steep * self.machine.decision(self.standard(rows)) + offset)

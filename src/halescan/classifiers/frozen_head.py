@@ -6,11 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from halescan.classifiers.base import Classifier, as_probability, check_positive
-from halescan.classifiers.describing import Describer, as_tensor, check_levels, part_of
+from halescan.classifiers.describing import Describer, check_levels
 from halescan.classifiers.labels import inner_folds
 from halescan.classifiers.linear_head import LinearHead, balance, choose_strength, fit_head
-from halescan.errors import ModelError, NotFitted, SettingError
+from halescan.errors import ModelError, SettingError
+from halescan.training.device import as_tensor
+from halescan.training.learner import not_fitted
 from halescan.training.run import Run
+from halescan.training.weights import part_of
 from halescan.types import Batch, Images
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -102,5 +105,5 @@ class FrozenHead(Classifier):
 
     def _ready(self) -> tuple[Describer, LinearHead]:
         if self.describer is None or self.head is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit with examples and their labels first")
+            raise not_fitted(self)
         return self.describer, self.head

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from halescan.classifiers.base import Classifier, as_probability, check_positive
-from halescan.classifiers.describing import as_tensor
 from halescan.classifiers.labels import BalancedImages
 from halescan.classifiers.turning import turned
-from halescan.errors import NotFitted, SettingError
+from halescan.errors import SettingError
 from halescan.networks.blocks import down, resize
 from halescan.training.chance import seeded
-from halescan.training.device import home
+from halescan.training.device import as_tensor, home
+from halescan.training.learner import not_fitted
 from halescan.training.loop import learn
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule, Tensors
@@ -129,7 +129,7 @@ class SmallCNN(Classifier):
 
     def _ready(self) -> "_Network":
         if self.network is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit with examples and their labels first")
+            raise not_fitted(self)
         return self.network
 
 

@@ -1,21 +1,21 @@
 """AnomalyDINO: how far is each patch token from the nearest token of a few healthy images?"""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from halescan.detectors.base import Detector
-from halescan.detectors.encoders import Origin, check_backbone, choose_backbone
-from halescan.detectors.features import as_places, part_of
-from halescan.errors import ModelError, NotFitted, SettingError, TrainingError
+from halescan.detectors.feature_detector import FeatureDetector
+from halescan.detectors.features import as_places
+from halescan.errors import ModelError, SettingError, TrainingError
 from halescan.networks.backbones import Backbone
 from halescan.networks.nearest import BankOfAll, spread_out
 from halescan.training.chance import number_from, numbers
-from halescan.training.device import find_device, to_tensors
+from halescan.training.device import to_tensors
+from halescan.training.encoders import FeatureExtractor, choose_backbone, stored_backbone
 from halescan.training.run import Progress, Run
 from halescan.training.schedule import Tensors
 from halescan.types import Batch, Images, Scores
@@ -26,7 +26,7 @@ LEAST_TISSUE = 0.25  # of a patch, to be compared at all
 _VIEWS = ("none", "mirror", "turns")
 
 
-class AnomalyDINO(Detector):
+class AnomalyDINO(FeatureDetector[FeatureExtractor]):
     """1 - cosine to the nearest healthy patch token of a vision transformer, wherever in the image that lay.
 
     A few healthy images are enough (`shots`), since nothing is trained. Patches outside the tissue are neither
@@ -55,7 +55,6 @@ class AnomalyDINO(Detector):
     name = "anomaly-dino"
     summary = "distance to the nearest healthy patch token of a vision transformer; a few images are enough"
     source = "https://arxiv.org/abs/2405.14529"
-    needs_weights = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},
         "paper": {"side": 448, "shots": 16, "views": "turns", "coreset": None, "memory_mb": 500.0},
@@ -89,45 +88,18 @@ class AnomalyDINO(Detector):
         self.shots, self.views, self.tissue = shots, views, tissue
         self.neighbours, self.coreset, self.memory_mb = neighbours, coreset, memory_mb
         self.encoder_steps = encoder_steps
-        self._eyes: Backbone | None = None
-        self._used = level
         self._bank: BankOfAll | None = None
 
-    @property
-    def backbone_origin(self) -> Origin | None:
-        """ "weights" or "own": where the backbone came from; None before `fit`."""
-        return None if self._eyes is None else "own" if self._eyes.kind == "own" else "weights"
-
-    @property
-    def device(self) -> torch.device:
-        """Where it scores."""
-        return torch.device("cpu") if self._eyes is None else self._eyes.device
-
-    def to(self, device: str) -> Self:
-        """Score on this device from now on."""
-        if self._eyes is not None and self._bank is not None:
-            self._eyes.to(find_device(device))
-            self._bank = BankOfAll(self._bank.patches.to(find_device(device)))
-        return self
-
-    def check_run(self, run: Run) -> str:
-        """Refuse a device or damaged weights before any scan is read; gives the backbone's origin."""
-        super().check_run(run)
-        return check_backbone(self.backbone, run)
-
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
-        self._eyes, _, used = choose_backbone(
-            self.backbone, normal, run, levels=(self.level,), steps=self.encoder_steps
-        )
-        self._eyes.check(used)
-        self._used = used[0]
+        found = choose_backbone(self.backbone, normal, run, levels=(self.level,), steps=self.encoder_steps)
+        self._extractor = FeatureExtractor(*found)
         keep = self._room(self._tokens(to_tensors(normal.take([0]), torch.device("cpu")).images).shape[1])
         rows = self._gathered(normal, keep, run)
         if self.coreset is not None and self.coreset < keep:
             kept = spread_out(rows.float(), keep=self.coreset, seed=number_from(run.seed, self.name, "coreset"))
         else:
             kept = torch.from_numpy(np.sort(numbers(run.seed, self.name, "rows").permutation(len(rows))[:keep]))
-        self._bank = BankOfAll(rows[kept].float().to(self._eyes.device))
+        self._bank = BankOfAll(rows[kept].float().to(self.device))
 
     def _gathered(self, normal: Images, keep: int, run: Run) -> Tensor:
         """`(m, d)` in half precision: tokens to choose `keep` from, about as many of each image.
@@ -192,8 +164,8 @@ class AnomalyDINO(Detector):
 
     def _tokens(self, images: Tensor) -> Tensor:
         """Images `(n, c, h, w)` to unit tokens `(n, d, gh, gw)`, each less its own mean."""
-        eyes = self._ready()
-        tokens = eyes.levels(_sized(images, eyes, self.side), [self._used])[0]
+        extractor = self._ready()
+        (tokens,) = extractor.levels(_sized(images, extractor.backbone, self.side))
         return F.normalize(tokens - tokens.mean(1, keepdim=True), dim=1)
 
     def _tissue(self, seen: Tensors, grid: tuple[int, ...]) -> Tensor:
@@ -214,30 +186,22 @@ class AnomalyDINO(Detector):
         bank = self._bank
         assert bank is not None
         return {
-            **{f"backbone/{name}": value for name, value in self._ready().state().items()},
-            "level": np.asarray(self._used, np.int64),
+            **self._ready().state(),
             "bank": bank.patches.half().cpu().numpy().copy(),
         }
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
-        self._eyes = Backbone.from_state(part_of(state, "backbone"))
-        self._used = int(state["level"])
-        self._eyes.check([self._used])
+        self._extractor = FeatureExtractor(*stored_backbone(state))
         rows = torch.from_numpy(np.array(state["bank"])).float()
         if rows.ndim != 2 or not len(rows):
             raise ModelError(f"{self.name}: the stored tokens are not rows of numbers")
         self._bank = BankOfAll(rows)
 
-    def _ready(self) -> Backbone:
-        if self._eyes is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
-        return self._eyes
 
-
-def _sized(images: Tensor, eyes: Backbone, side: int | None) -> Tensor:
+def _sized(images: Tensor, backbone: Backbone, side: int | None) -> Tensor:
     """Images `(n, c, h, w)` on a grid of whole patches."""
     here = tuple(images.shape[2:])
-    patch = _first(eyes.config.get("patch_size", 1)) if eyes.kind == "transformers" else 1
+    patch = _first(backbone.config.get("patch_size", 1)) if backbone.kind == "transformers" else 1
     grown = 1.0 if side is None else side / max(here)
     wanted = tuple(max(1, round(length * grown / patch)) * patch for length in here)
     if wanted == here:

@@ -1,7 +1,7 @@
 """Autoencoder: what of an image is lost on its way through a bottleneck that has only ever carried healthy ones?"""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -102,13 +102,6 @@ class Autoencoder(Detector):
     def backbone_origin(self) -> str | None:
         """Whose features "perceptual" compares: a backbone's ("weights") or its "own"; None for other residuals."""
         return None if self._perception is None else self._perception.origin
-
-    def to(self, device: str) -> Self:
-        """Score on this device from now on."""
-        super().to(device)
-        if self._perception is not None:
-            self._perception.to(home(self._network))
-        return self
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         channels = normal.take([0]).images.shape[1]

@@ -1,56 +1,33 @@
 """The one shape every detector has."""
 
-import inspect
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from torch import nn
 
-from halescan.errors import NotFitted, SettingError, ShapeError, TrainingError
+from halescan.errors import SettingError, ShapeError, TrainingError
 from halescan.training.device import find_device
+from halescan.training.learner import Learner
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule
 from halescan.types import Batch, Images, Labelled, Scores, Stack
 
 
-class Detector(ABC):
+class Detector(Learner):
     """Learns what healthy looks like, then says how strange each place of a new image is.
 
-    Larger is stranger, for every detector. Settings are the keyword-only arguments of the constructor, kept under their
-    own names. A subclass answers `_learn` and `_measure`, and hands over what it has learned as arrays (`_state`,
-    `_restore`); the checks stand here, once.
+    Larger is stranger, for every detector. A subclass answers `_learn` and `_measure`, and hands over what it has
+    learned as arrays (`_state`, `_restore`); the checks stand here and in `Learner`, once.
     """
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    source: ClassVar[str]
     dims: ClassVar[tuple[int, ...]] = (2,)
-    channels: ClassVar[tuple[int, ...]] = (1, 3)
-    needs_weights: ClassVar[bool] = False
     needs_abnormal: ClassVar[bool] = False
     gives_map: ClassVar[bool] = True
     watches: ClassVar[bool] = False  # whether `check` images are of use to `fit`
     leaves_out: ClassVar[bool] = False  # whether `left_out` knows how to forget an image
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"cpu": {}, "paper": {}}
-
-    learned_shape: tuple[int, ...] = ()  # (c, *grid); empty means: nothing learned yet
-
-    @classmethod
-    def preset(cls, size: str, **changes: Any) -> Self:
-        """The detector with the settings of a named size, "cpu" or "paper", and any changes on top."""
-        if size not in cls.presets:
-            raise SettingError(f"size must be one of {sorted(cls.presets)}, got {size!r}")
-        return cls(**{**cls.presets[size], **changes})
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The constructor's arguments as they stand, ready for JSON."""
-        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
-        values = {name: getattr(self, name) for name in names}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def fit(
         self,
@@ -120,8 +97,7 @@ class Detector(ABC):
             NotFitted: before `fit`.
             ShapeError: if channels or grid differ from those learned.
         """
-        if not self.learned_shape:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
+        self._refuse_unlearned()
         whole = Batch(np.asarray(batch, np.float32)) if isinstance(batch, np.ndarray) else batch
         if whole.images.shape[1:] != self.learned_shape:
             raise ShapeError(
@@ -151,41 +127,11 @@ class Detector(ABC):
         """Images `(n, c, *grid)` by what they show, to see after learning what was learned; most methods have none."""
         return {}
 
-    def state(self) -> dict[str, np.ndarray]:
-        """All that was learned, as named arrays; `restore` takes it back.
-
-        Raises:
-            NotFitted: before `fit`.
-        """
-        if not self.learned_shape:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
-        return {"learned_shape": np.asarray(self.learned_shape, np.int64), **self._state()}
-
-    def restore(self, state: dict[str, np.ndarray]) -> Self:
-        """Take back what `state` gave; the settings must be those it was learned with."""
-        rest = dict(state)
-        shape = tuple(int(side) for side in rest.pop("learned_shape"))
-        self._restore(rest, shape)
-        self.learned_shape = shape
-        return self
-
     @property
     def device(self) -> torch.device:
         """Where it scores."""
         modules = (part for part in vars(self).values() if isinstance(part, nn.Module))
         return next((weight.device for module in modules for weight in module.parameters()), torch.device("cpu"))
-
-    def to(self, device: str) -> Self:
-        """Score on this device from now on; `Run.device` says how it is spelled. Learning moves there by itself.
-
-        Raises:
-            SettingError: if there is no such device.
-        """
-        target = find_device(device)
-        for part in vars(self).values():
-            if isinstance(part, nn.Module):
-                part.to(target)
-        return self
 
     def check_kind(self, shape: tuple[int, ...]) -> None:
         """Refuse images of a shape `(c, *grid)` that the method cannot take.
@@ -220,9 +166,3 @@ class Detector(ABC):
 
     @abstractmethod
     def _measure(self, batch: Batch) -> Scores: ...
-
-    @abstractmethod
-    def _state(self) -> dict[str, np.ndarray]: ...
-
-    @abstractmethod
-    def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None: ...

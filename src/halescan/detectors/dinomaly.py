@@ -111,7 +111,7 @@ class Dinomaly(Taught):
         self.steps, self.batch_size, self.learning_rate = steps, batch_size, learning_rate
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
-        self._teacher = self._find_teacher(normal, run)
+        self._extractor = self._find_teacher(normal, run)
         inside, groups = self._widths(normal.take([0]).images.shape[1:])
         with seeded(run.seed, self.name, "weights"):
             self._decoder = self._build(inside, groups)
@@ -135,7 +135,7 @@ class Dinomaly(Taught):
         return self._ready().state() | module_arrays(self._decoder, prefix="decoder/")
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
-        self._teacher = Teacher.from_state(state, side=self.side)
+        self._extractor = Teacher.from_state(state, side=self.side)
         inside, groups = self._widths(shape)
         self._decoder = put_arrays(lambda: self._build(inside, groups), state, prefix="decoder/")
 

@@ -95,7 +95,7 @@ class EDC(Taught):
         self.encoder_rate = encoder_rate
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
-        teacher = self._teacher = self._find_teacher(normal, run)
+        teacher = self._extractor = self._find_teacher(normal, run)
         widths = teacher.widths(normal.take([0]).images.shape[1:])
         if len(widths) < 2:
             raise SettingError(
@@ -124,8 +124,8 @@ class EDC(Taught):
         return self._ready().state() | module_arrays(self._decoder, prefix="decoder/")
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
-        self._teacher = Teacher.from_state(state, side=self.side)
-        widths = self._teacher.widths(shape)
+        self._extractor = Teacher.from_state(state, side=self.side)
+        widths = self._extractor.widths(shape)
         self._decoder = put_arrays(lambda: self._build(widths), state, prefix="decoder/")
 
     def _build(self, widths: Sequence[int]) -> FeatureDecoder:

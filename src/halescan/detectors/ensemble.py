@@ -11,15 +11,15 @@ import torch
 
 from halescan.detectors import find_detector
 from halescan.detectors.base import Detector
-from halescan.detectors.features import part_of
 from halescan.detectors.inside import inside_of
-from halescan.detectors.settings import typed_settings
 from halescan.detectors.tails import OpenTail
 from halescan.errors import ModelError, OutputError, SettingError
 from halescan.networks.blocks import resize
 from halescan.training.chance import numbers
 from halescan.training.history import read_history
 from halescan.training.run import Progress, Run
+from halescan.training.settings import typed_settings
+from halescan.training.weights import part_of
 from halescan.types import Batch, Images, Scores, SomeImages
 
 MOST_MEMBERS = 16

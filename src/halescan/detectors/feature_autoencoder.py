@@ -1,21 +1,20 @@
 """Feature autoencoder: which places of a frozen network's features are lost in a bottleneck that knows healthy ones?"""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from halescan.detectors.base import Detector
-from halescan.detectors.encoders import check_backbone
-from halescan.detectors.features import FeatureSpace, as_tensor, check_grid, read
-from halescan.errors import NotFitted, SettingError
+from halescan.detectors.feature_detector import FeatureDetector
+from halescan.detectors.features import FeatureSpace, check_grid, read
+from halescan.errors import SettingError
 from halescan.networks.conv_autoencoder import ConvAutoencoder
 from halescan.networks.pyramid import Pyramid
 from halescan.networks.ssim import ssim_map
 from halescan.training.chance import numbers, seeded
-from halescan.training.device import find_device, home, to_array
+from halescan.training.device import as_tensor, home, to_array
 from halescan.training.loop import learn
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule, Tensors
@@ -26,7 +25,7 @@ _SPAN = 6.0  # features have variance 1 on average; three deviations to both sid
 _CHECKED = 64  # check images described once and looked at every epoch
 
 
-class FeatureAutoencoder(Detector):
+class FeatureAutoencoder(FeatureDetector[FeatureSpace]):
     """A small convolutional autoencoder reconstructs the features of a frozen network; the map is what is lost.
 
     Features of several levels lie on one grid. Each image is described once, before learning; what is kept of it, in
@@ -55,7 +54,6 @@ class FeatureAutoencoder(Detector):
     name = "feature-autoencoder"
     summary = "an autoencoder of a frozen network's features; the map is what its bottleneck loses"
     source = "https://arxiv.org/abs/2208.10992"
-    needs_weights = True
     watches = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},
@@ -105,29 +103,11 @@ class FeatureAutoencoder(Detector):
         self.steps, self.batch_size, self.learning_rate = steps, batch_size, learning_rate
         self.memory_mb, self.encoder_steps = memory_mb, encoder_steps
         self._pyramid()  # refuses what it cannot do now rather than after training
-        self._space: FeatureSpace | None = None
-
-    @property
-    def backbone_origin(self) -> str | None:
-        """ "weights" or "own": where the backbone came from; None before `fit`."""
-        return None if self._space is None else self._space.origin
-
-    def to(self, device: str) -> Self:
-        """Score on this device from now on."""
-        super().to(device)
-        if self._space is not None:
-            self._space.to(find_device(device))
-        return self
-
-    def check_run(self, run: Run) -> str:
-        """Refuse a device or damaged weights before any scan is read; gives the backbone's origin."""
-        super().check_run(run)
-        return check_backbone(self.backbone, run)
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         first = normal.take([0]).images
         check_grid(self.grid, first.shape[1:])
-        self._space = FeatureSpace.learn(
+        self._extractor = FeatureSpace.learn(
             normal,
             run,
             backbone=self.backbone,
@@ -135,7 +115,7 @@ class FeatureAutoencoder(Detector):
             pyramid=self._pyramid(),
             encoder_steps=self.encoder_steps,
         )
-        self._described = tuple(self._space.describe(as_tensor(first)).shape[1:])
+        self._described = tuple(self._extractor.describe(as_tensor(first)).shape[1:])
         order = numbers(run.seed, self.name, "images").permutation(len(normal))[: self._room()]
         known = self._kept(normal, np.sort(order), run)
         beside = None
@@ -147,7 +127,7 @@ class FeatureAutoencoder(Detector):
             steps=self.steps, batch_size=self.batch_size, learning_rate=self.learning_rate, curve="cosine"
         )
         learn(self._network, self._loss, images=known, check=beside, settings=settings, run=run, stage=self.name)
-        self._space.to(home(self._network))
+        self._extractor.to(home(self._network))
 
     @torch.no_grad()
     def _measure(self, batch: Batch) -> Scores:
@@ -160,7 +140,7 @@ class FeatureAutoencoder(Detector):
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
         check_grid(self.grid, shape)
-        self._space = FeatureSpace.from_state(state, self._pyramid())
+        self._extractor = FeatureSpace.from_state(state, self._pyramid())
         self._described = tuple(int(side) for side in state["described"])
         self._network = put_arrays(self._build, state, prefix="network/")
 
@@ -200,11 +180,6 @@ class FeatureAutoencoder(Detector):
 
     def _pyramid(self) -> Pyramid:
         return Pyramid(grid=self.grid, aggregate=self.aggregate, components=self.components)
-
-    def _ready(self) -> FeatureSpace:
-        if self._space is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
-        return self._space
 
 
 class _Described:

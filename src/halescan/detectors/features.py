@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from halescan.detectors.encoders import Origin, choose_backbone
 from halescan.errors import SettingError
 from halescan.networks.backbones import Backbone
 from halescan.networks.pyramid import Pyramid
 from halescan.training.chance import numbers
+from halescan.training.device import as_tensor
+from halescan.training.encoders import FeatureExtractor, choose_backbone, stored_backbone
 from halescan.training.run import Progress, Run
+from halescan.training.weights import part_of
 from halescan.types import Images
 
 BASIS_IMAGES = 256  # enough for a covariance of some hundred channels: each image gives hundreds of places
@@ -20,51 +21,36 @@ AT_ONCE = 16  # images read at once
 FINE_GRID = 64  # places along a side of a map, which cost nothing however small the images are
 
 
-class FeatureSpace:
-    """A backbone, its levels, and the pyramid over them.
+class FeatureSpace(FeatureExtractor):
+    """A backbone, its levels, and the pyramid over them."""
 
-    Args:
-        origin: "weights" or "own": where the backbone came from.
-    """
-
-    def __init__(self, backbone: Backbone, pyramid: Pyramid, levels: Sequence[int], origin: Origin) -> None:
-        self.backbone, self.pyramid, self.levels, self.origin = backbone, pyramid, tuple(levels), origin
+    def __init__(self, backbone: Backbone, levels: Sequence[int], pyramid: Pyramid) -> None:
+        super().__init__(backbone, levels)
+        self.pyramid = pyramid
 
     @classmethod
     def learn(
         cls, images: Images, run: Run, *, backbone: str, levels: Sequence[int], pyramid: Pyramid, encoder_steps: int
     ) -> Self:
         """Find or train the backbone, then fit the pyramid on up to `BASIS_IMAGES` images drawn by the seed."""
-        found, origin, used = choose_backbone(backbone, images, run, levels=levels, steps=encoder_steps)
+        found, used = choose_backbone(backbone, images, run, levels=levels, steps=encoder_steps)
         found.check(used)
         order = numbers(run.seed, "features", "basis").permutation(len(images))[:BASIS_IMAGES]
         batches = (found.levels(part, used) for _, part in read(images, np.sort(order), run, stage="features"))
-        return cls(found, pyramid.fit(batches), used, origin)
+        return cls(found, used, pyramid.fit(batches))
 
     def describe(self, images: Tensor) -> Tensor:
         """Images `(n, c, h, w)` in [0, 1] to descriptions `(n, components, gh, gw)`."""
-        return self.pyramid(self.backbone.levels(images, self.levels))
-
-    def to(self, device: torch.device | str) -> Self:
-        """Move to a device."""
-        self.backbone.to(device)
-        return self
+        return self.pyramid(self.levels(images))
 
     def state(self) -> dict[str, np.ndarray]:
         """All of it, as named arrays."""
-        return {
-            "levels": np.asarray(self.levels, np.int64),
-            **{f"backbone/{name}": value for name, value in self.backbone.state().items()},
-            **{f"pyramid/{name}": value for name, value in self.pyramid.state().items()},
-        }
+        return super().state() | {f"pyramid/{name}": value for name, value in self.pyramid.state().items()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, np.ndarray], pyramid: Pyramid) -> Self:
         """Back from `state`, with a pyramid of the same settings."""
-        backbone = Backbone.from_state(part_of(state, "backbone"))
-        levels = tuple(int(level) for level in state["levels"])
-        origin: Origin = "own" if backbone.kind == "own" else "weights"
-        return cls(backbone, pyramid.restore(part_of(state, "pyramid")), levels, origin)
+        return cls(*stored_backbone(state), pyramid.restore(part_of(state, "pyramid")))
 
 
 def read(images: Images, where: np.ndarray, run: Run, *, stage: str) -> Iterator[tuple[np.ndarray, Tensor]]:
@@ -86,16 +72,6 @@ def check_grid(grid: int | None, shape: Sequence[int]) -> None:
         raise SettingError(f"grid must be at most {most} for images of {tuple(shape[1:])} pixels, got {grid}")
 
 
-def as_tensor(images: np.ndarray) -> Tensor:
-    """`(n, c, h, w)` float32."""
-    return torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
-
-
 def as_places(descriptions: Tensor) -> Tensor:
     """`(n, d, gh, gw)` to `(n, gh gw, d)`."""
     return descriptions.flatten(2).transpose(1, 2).contiguous()
-
-
-def part_of(state: Mapping[str, np.ndarray], room: str) -> dict[str, np.ndarray]:
-    """The arrays named `room/...`, without that prefix."""
-    return {name.removeprefix(room + "/"): value for name, value in state.items() if name.startswith(room + "/")}

@@ -1,21 +1,21 @@
 """Global Gaussian: how far is the whole image from the Gaussian of healthy ones, in the features of a network?"""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from halescan.detectors.base import Detector
-from halescan.detectors.encoders import Origin, check_backbone, choose_backbone
-from halescan.detectors.features import as_tensor, part_of, read
-from halescan.errors import ModelError, NotFitted, SettingError, TrainingError
-from halescan.networks.backbones import Backbone
+from halescan.detectors.feature_detector import FeatureDetector
+from halescan.detectors.features import read
+from halescan.errors import ModelError, SettingError, TrainingError
 from halescan.networks.gaussians import PlaceGaussians
 from halescan.training.chance import numbers
-from halescan.training.device import find_device
+from halescan.training.device import as_tensor
+from halescan.training.encoders import FeatureExtractor, choose_backbone, stored_backbone
 from halescan.training.run import Run
+from halescan.training.weights import part_of
 from halescan.types import Batch, Images, Scores
 
 POOLS = ("mean", "spread", "max")
@@ -24,7 +24,7 @@ _SPREAD_FLOOR = 1e-3  # of the usual spread of a description's numbers: a channe
 _ROUNDING = 1e-6  # of the largest number: images that are all alike differ by less, and not by anything to see
 
 
-class GlobalGaussian(Detector):
+class GlobalGaussian(FeatureDetector[FeatureExtractor]):
     """Mahalanobis distance of an image's pooled features to one healthy Gaussian.
 
     Each channel of each level is pooled over the image; each number is standardised by healthy images; the covariance
@@ -47,7 +47,6 @@ class GlobalGaussian(Detector):
     name = "global-gaussian"
     summary = "one Gaussian over the pooled features of a network; scores the image, gives no location"
     source = "https://arxiv.org/abs/2005.14140"
-    needs_weights = True
     gives_map = False
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},
@@ -71,34 +70,8 @@ class GlobalGaussian(Detector):
             raise SettingError(f'shrinkage must be "ledoit-wolf" or "oas", got {shrinkage!r}')
         self.backbone, self.levels, self.pools = backbone, tuple(levels), tuple(pools)
         self.shrinkage, self.encoder_steps = shrinkage, encoder_steps
-        self._eyes: Backbone | None = None
-        self._used: tuple[int, ...] = ()
-        self._origin: Origin | None = None
         self._centre, self._scale = torch.zeros(0), torch.zeros(0)
         self._gaussian = PlaceGaussians()
-
-    @property
-    def backbone_origin(self) -> str | None:
-        """ "weights" or "own": where the backbone came from; None before `fit`."""
-        return self._origin
-
-    @property
-    def device(self) -> torch.device:
-        """Where it scores."""
-        return torch.device("cpu") if self._eyes is None else self._eyes.device
-
-    def to(self, device: str) -> Self:
-        """Score on this device from now on."""
-        if self._eyes is not None:
-            self._eyes.to(find_device(device))
-            self._gaussian.to(find_device(device))
-            self._centre, self._scale = (part.to(find_device(device)) for part in (self._centre, self._scale))
-        return self
-
-    def check_run(self, run: Run) -> str:
-        """Refuse a device or damaged weights before any scan is read; gives the backbone's origin."""
-        super().check_run(run)
-        return check_backbone(self.backbone, run)
 
     def same_in_every_seed(self, images: int, encoder: str) -> bool:
         """Unless an encoder has to be trained, or there are more images than are looked at."""
@@ -107,9 +80,8 @@ class GlobalGaussian(Detector):
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         if len(normal) < 2:
             raise TrainingError(f"{self.name} needs two healthy images or more, got {len(normal)}")
-        self._eyes, self._origin, self._used = choose_backbone(
-            self.backbone, normal, run, levels=self.levels, steps=self.encoder_steps
-        )
+        found = choose_backbone(self.backbone, normal, run, levels=self.levels, steps=self.encoder_steps)
+        self._extractor = FeatureExtractor(*found)
         chosen = np.sort(numbers(run.seed, self.name, "images").permutation(len(normal))[:MOST_IMAGES])
         rows = torch.cat([self._pooled(images).cpu() for _, images in read(normal, chosen, run, stage="features")])
         centre, scale = rows.mean(0), rows.std(0, correction=0)
@@ -120,7 +92,7 @@ class GlobalGaussian(Detector):
         self._gaussian = PlaceGaussians().restore(
             {"mean": np.zeros((1, len(centre)), np.float32), "whiten": whiten[None].astype(np.float32)}
         )
-        self.to(str(self._eyes.device))
+        self.to(str(self.device))
 
     def _measure(self, batch: Batch) -> Scores:
         with torch.inference_mode():
@@ -131,17 +103,14 @@ class GlobalGaussian(Detector):
 
     def _state(self) -> dict[str, np.ndarray]:
         return {
-            **{f"backbone/{name}": value for name, value in self._ready().state().items()},
+            **self._ready().state(),
             **{f"gaussian/{name}": value for name, value in self._gaussian.state().items()},
-            "levels": np.asarray(self._used, np.int64),
             "centre": self._centre.cpu().numpy().copy(),
             "scale": self._scale.cpu().numpy().copy(),
         }
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
-        self._eyes = Backbone.from_state(part_of(state, "backbone"))
-        self._origin = "own" if self._eyes.kind == "own" else "weights"
-        self._used = tuple(int(level) for level in state["levels"])
+        self._extractor = FeatureExtractor(*stored_backbone(state))
         self._centre, self._scale = (torch.from_numpy(np.array(state[name])) for name in ("centre", "scale"))
         width = len(self._centre)
         shapes = (self._scale.shape, state["gaussian/mean"].shape, state["gaussian/whiten"].shape)
@@ -152,16 +121,11 @@ class GlobalGaussian(Detector):
     def _pooled(self, images: Tensor) -> Tensor:
         """Images `(n, c, h, w)` to `(n, sum of channels x pools)` float32."""
         parts = []
-        for level in self._ready().levels(images, self._used):
+        for level in self._ready().levels(images):
             flat = level.flatten(2)
             told = {"mean": flat.mean(2), "spread": flat.std(2, correction=0), "max": flat.amax(2)}
             parts += [told[pool] for pool in self.pools]
         return torch.cat(parts, dim=1)
-
-    def _ready(self) -> Backbone:
-        if self._eyes is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
-        return self._eyes
 
 
 def _whitening(rows: np.ndarray, shrinkage: str) -> np.ndarray:

@@ -1,23 +1,23 @@
 """PaDiM: at every place of the image, how far from the Gaussian of healthy descriptions?"""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
-from halescan.detectors.base import Detector
-from halescan.detectors.encoders import check_backbone
-from halescan.detectors.features import BASIS_IMAGES, FeatureSpace, as_places, as_tensor, check_grid, part_of, read
-from halescan.errors import NotFitted, SettingError, TrainingError
+from halescan.detectors.feature_detector import FeatureDetector
+from halescan.detectors.features import BASIS_IMAGES, FeatureSpace, as_places, check_grid, read
+from halescan.errors import SettingError, TrainingError
 from halescan.networks.gaussians import PlaceGaussians
 from halescan.networks.pyramid import Pyramid
-from halescan.training.device import find_device
+from halescan.training.device import as_tensor
 from halescan.training.run import Run
+from halescan.training.weights import part_of
 from halescan.types import Batch, Images, Scores
 
 
-class PaDiM(Detector):
+class PaDiM(FeatureDetector[FeatureSpace]):
     """Mahalanobis distance to the healthy Gaussian of the same place, in the features of a backbone.
 
     Strong where anatomy is aligned; memory does not grow with the number of images.
@@ -41,7 +41,6 @@ class PaDiM(Detector):
     name = "padim"
     summary = "a Gaussian of healthy features at each place; the map is the Mahalanobis distance"
     source = "https://arxiv.org/abs/2011.08785"
-    needs_weights = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},
         "paper": {"backbone": "resnet18", "levels": (1, 2, 3), "aggregate": 1, "components": 100, "shrinkage": "none"},
@@ -69,30 +68,7 @@ class PaDiM(Detector):
         self.aggregate, self.components = aggregate, components
         self.shrinkage, self.epsilon, self.encoder_steps = shrinkage, epsilon, encoder_steps
         self._pyramid()  # refuses what it cannot do now rather than after training
-        self._space: FeatureSpace | None = None
         self._gaussians = PlaceGaussians()
-
-    @property
-    def backbone_origin(self) -> str | None:
-        """ "weights" or "own": where the backbone came from; None before `fit`."""
-        return None if self._space is None else self._space.origin
-
-    @property
-    def device(self) -> torch.device:
-        """Where it scores."""
-        return torch.device("cpu") if self._space is None else self._space.backbone.device
-
-    def to(self, device: str) -> Self:
-        """Score on this device from now on."""
-        if self._space is not None:
-            self._space.to(find_device(device))
-            self._gaussians.to(find_device(device))
-        return self
-
-    def check_run(self, run: Run) -> str:
-        """Refuse a device or damaged weights before any scan is read; gives the backbone's origin."""
-        super().check_run(run)
-        return check_backbone(self.backbone, run)
 
     def same_in_every_seed(self, images: int, encoder: str) -> bool:
         """Unless an encoder has to be trained, or there are more images than the directions are learned from."""
@@ -115,7 +91,7 @@ class PaDiM(Detector):
             gaussians.add(as_places(space.describe(images)))
         gaussians.finish(shrink=self.shrinkage == "oas", epsilon=self.epsilon)
         self._gaussians = gaussians.to(space.backbone.device)
-        self._space = space
+        self._extractor = space
 
     def _measure(self, batch: Batch) -> Scores:
         descriptions = self._ready().describe(as_tensor(batch.images))
@@ -131,13 +107,8 @@ class PaDiM(Detector):
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
         check_grid(self.grid, shape)
-        self._space = FeatureSpace.from_state(state, self._pyramid())
+        self._extractor = FeatureSpace.from_state(state, self._pyramid())
         self._gaussians = PlaceGaussians().restore(part_of(state, "gaussians"))
 
     def _pyramid(self) -> Pyramid:
         return Pyramid(grid=self.grid, aggregate=self.aggregate, components=self.components)
-
-    def _ready(self) -> FeatureSpace:
-        if self._space is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
-        return self._space

@@ -1,21 +1,21 @@
 """PatchCore: how far is each patch from the nearest healthy patch, of its own place or of any?"""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from halescan.detectors.base import Detector
-from halescan.detectors.encoders import backbones_at_hand, check_backbone, fetch_backbone
-from halescan.detectors.features import AT_ONCE, FeatureSpace, as_places, as_tensor, check_grid, read
+from halescan.detectors.feature_detector import FeatureDetector
+from halescan.detectors.features import AT_ONCE, FeatureSpace, as_places, check_grid, read
 from halescan.errors import ModelError, NotFitted, SettingError
 from halescan.networks.nearest import BankByPlace, BankOfAll, spread_out
 from halescan.networks.pyramid import Pyramid
 from halescan.training.chance import number_from, numbers
-from halescan.training.device import find_device
+from halescan.training.device import as_tensor
+from halescan.training.encoders import backbones_at_hand, fetch_backbone
 from halescan.training.run import Run
 from halescan.types import Batch, Images, Scores
 
@@ -28,7 +28,7 @@ FOLDS = 5  # in which images are left out
 CANDIDATES = 4  # patches drawn for each one kept when a bank is thinned
 
 
-class PatchCore(Detector):
+class PatchCore(FeatureDetector[FeatureSpace]):
     """Distance to the nearest healthy patch, in the features of a backbone.
 
     With `neighbourhood` a patch is compared with healthy patches of its own place and of the places so many grid steps
@@ -58,7 +58,6 @@ class PatchCore(Detector):
     name = "patchcore"
     summary = "distance to the nearest healthy patch, of the same place or of any; remembers examples to show"
     source = "https://arxiv.org/abs/2106.08265"
-    needs_weights = True
     leaves_out = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},
@@ -99,21 +98,10 @@ class PatchCore(Detector):
         self.neighbourhood, self.neighbours, self.coreset = neighbourhood, neighbours, coreset
         self.mirror, self.memory_mb, self.encoder_steps = mirror, memory_mb, encoder_steps
         self._pyramid()  # refuses what it cannot do now rather than after training
-        self._space: FeatureSpace | None = None
         self._bank: BankByPlace | BankOfAll | None = None
         self._sources = np.zeros(0, np.int32)
         self._learned = np.zeros(0, np.int64)  # the learned image behind each patch (or column) of the bank; not stored
         self.examples = np.zeros((0, EXAMPLE_SIDE, EXAMPLE_SIDE), np.uint8)
-
-    @property
-    def backbone_origin(self) -> str | None:
-        """ "weights" or "own": where the backbone came from; None before `fit`."""
-        return None if self._space is None else self._space.origin
-
-    @property
-    def device(self) -> torch.device:
-        """Where it scores."""
-        return torch.device("cpu") if self._space is None else self._space.backbone.device
 
     def left_out(
         self, normal: Images, *, groups: np.ndarray | None = None, most: int = 200
@@ -140,19 +128,6 @@ class PatchCore(Detector):
                     distances, _ = smaller.nearest(as_places(described), count=self.neighbours)
                 yield where, distances.mean(2).cpu().numpy().reshape(len(where), *described.shape[-2:])
 
-    def to(self, device: str) -> Self:
-        """Score on this device from now on."""
-        if self._space is not None and self._bank is not None:
-            self._space.to(find_device(device))
-            grid = self._bank.grid if isinstance(self._bank, BankByPlace) else (0, 0)
-            self._bank = self._as_bank(self._bank.patches.to(find_device(device)), grid)
-        return self
-
-    def check_run(self, run: Run) -> str:
-        """Refuse a device or damaged weights before any scan is read; gives the backbone's origin."""
-        super().check_run(run)
-        return check_backbone(self.backbone, run)
-
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         first = normal.take([0]).images
         check_grid(self.grid, first.shape[1:])
@@ -166,7 +141,7 @@ class PatchCore(Detector):
         )
         _, width, *grid = space.describe(as_tensor(first)).shape
         thumbnail = EXAMPLE_SIDE**2 * first.shape[1]
-        self._space = space
+        self._extractor = space
         if self.neighbourhood is None:
             self._remember_anywhere(normal, run, width=width, places=grid[0] * grid[1], thumbnail=thumbnail)
         else:
@@ -266,7 +241,7 @@ class PatchCore(Detector):
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
         check_grid(self.grid, shape)
-        self._space = FeatureSpace.from_state(state, self._pyramid())
+        self._extractor = FeatureSpace.from_state(state, self._pyramid())
         down, across = (int(side) for side in state["bank_grid"])
         patches = torch.from_numpy(np.array(state["bank"])).float()
         if patches.ndim != (2 if self.neighbourhood is None else 3) or not self._fits(patches, (down, across)):
@@ -288,11 +263,6 @@ class PatchCore(Detector):
 
     def _pyramid(self) -> Pyramid:
         return Pyramid(grid=self.grid, aggregate=self.aggregate, components=self.components)
-
-    def _ready(self) -> FeatureSpace:
-        if self._space is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
-        return self._space
 
     def _too_small(self, least: int) -> str:
         return f"memory_mb={self.memory_mb} does not hold one image; it takes {least / 1e6:.2f} or more, 64 is usual"

@@ -87,8 +87,8 @@ class ReverseDistillation(Taught):
         self.steps, self.batch_size, self.learning_rate = steps, batch_size, learning_rate
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
-        self._teacher = self._find_teacher(normal, run)
-        widths = self._teacher.widths(normal.take([0]).images.shape[1:])
+        self._extractor = self._find_teacher(normal, run)
+        widths = self._extractor.widths(normal.take([0]).images.shape[1:])
         with seeded(run.seed, self.name, "weights"):
             self._student = self._build(widths)
         turn = Turn("disagreement", list(self._student.parameters()), self._loss, betas=(0.5, 0.999))
@@ -104,8 +104,8 @@ class ReverseDistillation(Taught):
         return self._ready().state() | module_arrays(self._student, prefix="student/")
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
-        self._teacher = Teacher.from_state(state, side=self.side)
-        widths = self._teacher.widths(shape)
+        self._extractor = Teacher.from_state(state, side=self.side)
+        widths = self._extractor.widths(shape)
         self._student = put_arrays(lambda: self._build(widths), state, prefix="student/")
 
     def _build(self, widths: Sequence[int]) -> Student:

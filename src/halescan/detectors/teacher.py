@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from halescan.detectors.autoencoder import working_grid
-from halescan.detectors.base import Detector
-from halescan.detectors.encoders import Origin, check_backbone, choose_backbone
-from halescan.detectors.features import part_of, read
-from halescan.errors import NotFitted, SettingError
+from halescan.detectors.feature_detector import FeatureDetector
+from halescan.detectors.features import read
+from halescan.errors import SettingError
 from halescan.networks.backbones import Backbone
 from halescan.networks.blocks import resize
 from halescan.training.chance import numbers
-from halescan.training.device import find_device
+from halescan.training.encoders import FeatureExtractor, choose_backbone, stored_backbone
 from halescan.training.run import Run
 from halescan.types import Images
 
@@ -23,27 +22,26 @@ _SCALE_IMAGES = 64  # for one number a level: each image gives hundreds of place
 _LEAST_SIDE = 16
 
 
-class Teacher:
+class Teacher(FeatureExtractor):
     """A backbone, the levels taken from it, and the size at which it is shown the images.
 
     Every level is divided by one number, the root mean square of its features in health, so that levels laid side by
     side count alike.
 
     Args:
-        origin: "weights" or "own": where the backbone came from.
         side: The image's longest side in pixels as the backbone sees it; smaller images stay as they are.
         scales: `(levels,)`.
     """
 
-    def __init__(self, backbone: Backbone, levels: Sequence[int], origin: Origin, *, side: int, scales: Tensor) -> None:
-        self.backbone, self.taken, self.origin, self.side, self.scales = backbone, tuple(levels), origin, side, scales
+    def __init__(self, backbone: Backbone, levels: Sequence[int], *, side: int, scales: Tensor) -> None:
+        super().__init__(backbone, levels)
+        self.side, self.scales = side, scales
 
     @classmethod
     def find(cls, name: str, images: Images, run: Run, *, levels: Sequence[int], side: int, encoder_steps: int) -> Self:
         """The backbone of this name, or an encoder trained on the healthy images; see `choose_backbone`."""
-        found, origin, used = choose_backbone(name, images, run, levels=levels, steps=encoder_steps)
-        found.check(used)
-        teacher = cls(found, used, origin, side=side, scales=torch.ones(len(used)))
+        found, used = choose_backbone(name, images, run, levels=levels, steps=encoder_steps)
+        teacher = cls(found, used, side=side, scales=torch.ones(len(used)))
         order = numbers(run.seed, "teacher", "scales").permutation(len(images))[:_SCALE_IMAGES]
         count, total = 0, torch.zeros(len(used), dtype=torch.float64)
         for _, part in read(images, np.sort(order), run, stage="features"):
@@ -61,7 +59,7 @@ class Teacher:
     def levels(self, images: Tensor) -> list[Tensor]:
         """What `look` gave, to levels `(n, d, gh, gw)` float32, in whatever precision others compute."""
         with torch.autocast(images.device.type, enabled=False):
-            return self._scaled(self.backbone.levels(images.float(), self.taken))
+            return self._scaled(super().levels(images.float()))
 
     def learning_levels(self, images: Tensor) -> list[Tensor]:
         """The same with gradients, for a method that teaches the backbone on."""
@@ -71,63 +69,30 @@ class Teacher:
         """Channels of each level, for images `(c, h, w)`."""
         return tuple(level.shape[1] for level in self.levels(self.look(torch.zeros(1, *shape))))
 
-    def to(self, device: torch.device | str) -> Self:
-        """Move to a device."""
-        self.backbone.to(device)
-        return self
-
     def state(self) -> dict[str, np.ndarray]:
         """All of it, as named arrays."""
-        return {
-            "teacher/levels": np.asarray(self.taken, np.int64),
-            "teacher/scales": self.scales.numpy().copy(),
-            **{f"backbone/{name}": value for name, value in self.backbone.state().items()},
-        }
+        return super().state() | {"teacher/scales": self.scales.numpy().copy()}
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray], *, side: int) -> Self:
         """Back from `state`, shown images of the same size."""
-        backbone = Backbone.from_state(part_of(state, "backbone"))
-        levels = [int(level) for level in state["teacher/levels"]]
-        origin: Origin = "own" if backbone.kind == "own" else "weights"
         scales = torch.from_numpy(np.array(state["teacher/scales"], np.float32))
-        return cls(backbone, levels, origin, side=side, scales=scales)
+        return cls(*stored_backbone(state), side=side, scales=scales)
 
     def _scaled(self, levels: Sequence[Tensor]) -> list[Tensor]:
         return [level / scale for level, scale in zip(levels, self.scales.tolist(), strict=True)]
 
 
-class Taught(Detector):
+class Taught(FeatureDetector[Teacher]):
     """A detector that has a teacher.
 
     Its settings are `backbone`, `levels`, `side` and `encoder_steps`, beside those of the method.
     """
 
-    needs_weights = True
     watches = True
 
-    backbone: str
     levels: tuple[int, ...]
     side: int
-    encoder_steps: int
-    _teacher: Teacher | None = None
-
-    @property
-    def backbone_origin(self) -> str | None:
-        """ "weights" or "own": where the backbone came from; None before `fit`."""
-        return None if self._teacher is None else self._teacher.origin
-
-    def to(self, device: str) -> Self:
-        """Score on this device from now on."""
-        super().to(device)
-        if self._teacher is not None:
-            self._teacher.to(find_device(device))
-        return self
-
-    def check_run(self, run: Run) -> str:
-        """Refuse a device or damaged weights before any scan is read; gives the backbone's origin."""
-        super().check_run(run)
-        return check_backbone(self.backbone, run)
 
     def _set_teacher(self, backbone: str, levels: Sequence[int], side: int, encoder_steps: int) -> None:
         """Keep the settings of the teacher, or refuse them."""
@@ -144,8 +109,3 @@ class Taught(Detector):
         return Teacher.find(
             self.backbone, normal, run, levels=self.levels, side=self.side, encoder_steps=self.encoder_steps
         )
-
-    def _ready(self) -> Teacher:
-        if self._teacher is None:
-            raise NotFitted(f"{self.name} has learned nothing yet; call fit(healthy_images) first")
-        return self._teacher

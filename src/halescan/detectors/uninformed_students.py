@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from halescan.detectors.features import part_of, read
+from halescan.detectors.features import read
 from halescan.detectors.inside import inside_of
 from halescan.detectors.teacher import Taught, Teacher
 from halescan.errors import SettingError
@@ -20,7 +20,7 @@ from halescan.training.device import home, to_array, to_tensors
 from halescan.training.loop import learn
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule, Tensors
-from halescan.training.weights import module_arrays, put_arrays
+from halescan.training.weights import module_arrays, part_of, put_arrays
 from halescan.types import Batch, Images, Scores, SomeImages
 
 _BASIS_IMAGES = 256  # for the covariance of the teacher's features
@@ -115,7 +115,7 @@ class UninformedStudents(Taught):
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         learned, apart = (normal, check) if check is not None and len(check) else _kept_back(normal, run)
-        teacher = self._teacher = self._find_teacher(learned, run)
+        teacher = self._extractor = self._find_teacher(learned, run)
         order = numbers(run.seed, self.name, "basis").permutation(len(learned))[:_BASIS_IMAGES]
         batches = (
             teacher.levels(teacher.look(part)) for _, part in read(learned, np.sort(order), run, stage="descriptions")
@@ -154,7 +154,7 @@ class UninformedStudents(Taught):
         }
 
     def _restore(self, state: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
-        self._teacher = Teacher.from_state(state, side=self.side)
+        self._extractor = Teacher.from_state(state, side=self.side)
         self._pyramid = self._new_pyramid().restore(part_of(state, "pyramid"))
         out, self._imitator = self._pyramid.project.shape[1], None
         if self.teacher == "distilled":

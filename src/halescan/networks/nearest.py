@@ -1,5 +1,7 @@
 """Nearest healthy patches: exact search among patches of the same place, or among all; and which patches to keep."""
 
+from typing import Self
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,6 +25,12 @@ class BankByPlace:
         self.half = patches.square().sum(-1).div_(2)[:, None]
         around, inside = places_around(grid, steps)
         self.around, self.inside = around.to(patches.device), inside.to(patches.device)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to a device."""
+        self.patches, self.half = self.patches.to(device), self.half.to(device)
+        self.around, self.inside = self.around.to(device), self.inside.to(device)
+        return self
 
     def nearest(self, queries: Tensor, *, count: int = 1) -> tuple[Tensor, Tensor]:
         """Queries `(n, p, d)` to distances, nearest first, and the numbers of their images: both `(n, p, count)`."""
@@ -70,6 +78,11 @@ class BankOfAll:
     def __init__(self, patches: Tensor) -> None:
         self.patches = patches
         self.half = patches.square().sum(-1).div_(2)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to a device."""
+        self.patches, self.half = self.patches.to(device), self.half.to(device)
+        return self
 
     def nearest(self, queries: Tensor, *, count: int = 1) -> tuple[Tensor, Tensor]:
         """Queries `(n, p, d)` to distances, nearest first, and the rows of their patches: both `(n, p, count)`."""

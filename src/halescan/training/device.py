@@ -49,9 +49,14 @@ def find_device(name: str) -> torch.device:
     return torch.device(f"{_best_kind() if kind == 'auto' else kind}{':' + number if number else ''}")
 
 
+def as_tensor(images: np.ndarray) -> Tensor:
+    """`(n, c, *grid)` float32, where it is."""
+    return torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
+
+
 def to_tensors(batch: Batch, device: torch.device) -> Tensors:
     """A batch on the device, channels last: the order in which convolutions are fastest."""
-    images = torch.from_numpy(np.ascontiguousarray(batch.images, dtype=np.float32)).to(device)
+    images = as_tensor(batch.images).to(device)
     order = {4: torch.channels_last, 5: torch.channels_last_3d}.get(images.ndim)
     if order is not None:
         images = images.contiguous(memory_format=order)

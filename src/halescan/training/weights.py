@@ -1,6 +1,6 @@
 """Weights as arrays: what a module learned, by name, and the way back into a module."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -41,6 +41,11 @@ def put_arrays(build: Callable[[], Module], arrays: dict[str, np.ndarray], *, pr
     if odd:
         raise ModelError(f"the stored weights are of another type than the network's ({odd[0]}); it was altered")
     return channels_last(module).eval()
+
+
+def part_of(state: Mapping[str, np.ndarray], room: str) -> dict[str, np.ndarray]:
+    """The arrays named `room/...`, without that prefix."""
+    return {name.removeprefix(room + "/"): value for name, value in state.items() if name.startswith(room + "/")}
 
 
 def channels_last(module: Module) -> Module:

@@ -20,10 +20,10 @@ from halescan.reporting.card import model_card
 from halescan.reporting.words import sentence
 from halescan.scoring.maps import PlaceStatistics
 from halescan.training.model_folder import fingerprint, read_model, write_model
+from halescan.training.settings import typed_settings
 from halescan.types import ModelFacts
 from halescan.workflows.healthy import Healthy
 from halescan.workflows.measure import Measure
-from halescan.workflows.settings import typed_settings
 
 _KINDS = {
     "name": str,

@@ -22,6 +22,7 @@ from halescan.errors import OutputError, ScanError, SettingError
 from halescan.io import Problem
 from halescan.io.identity import case_name, remember
 from halescan.training.run import Progress, Run, say_nothing
+from halescan.training.settings import typed_settings
 from halescan.types import Identity
 from halescan.workflows.evaluation import figure_words
 from halescan.workflows.healthy import cohort_fingerprint, prepared
@@ -41,7 +42,6 @@ from halescan.workflows.patient_level.study import (
     twin_remark,
     unseen_remark,
 )
-from halescan.workflows.settings import typed_settings
 from halescan.workflows.train import digest, new_detector
 
 NO_CLASSIFIER = "none"

@@ -25,6 +25,7 @@ from halescan.scoring.maps import PlaceStatistics
 from halescan.training.checkpoint import read_checkpoint
 from halescan.training.picture import draw_history, draw_pictures
 from halescan.training.run import Progress, Run, say_nothing
+from halescan.training.settings import typed_settings
 from halescan.workflows.abnormal import Abnormal, abnormal_cohort, check_apart, fit
 from halescan.workflows.calibrate import Pair, calibrate, chunks
 from halescan.workflows.healthy import (
@@ -39,7 +40,6 @@ from halescan.workflows.healthy import (
 )
 from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
-from halescan.workflows.settings import typed_settings
 from halescan.workflows.slides import learned_profile, told_scale
 
 _PICTURED = 8  # images of which a method may show what it draws

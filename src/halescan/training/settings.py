@@ -1,19 +1,19 @@
-"""Settings: what a person or a model's file asks of a detector, checked against the detector's own signature."""
+"""Settings: what a person or a model's file asks of a method, checked against the method's own signature."""
 
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from halescan.detectors.base import Detector
 from halescan.errors import SettingError
+from halescan.training.learner import Learner
 
-MOST_NUMBERS = 64  # in one setting: a network of more storeys, or a detector of more levels, is a slip or an attack
+MOST_NUMBERS = 64  # in one setting: a network of more storeys, or a method of more levels, is a slip or an attack
 
 _FINITE = ConfigDict(allow_inf_nan=False)
 
 
-def typed_settings(kind: type[Detector], settings: Mapping[str, Any]) -> dict[str, Any]:
+def typed_settings(kind: type[Learner], settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as the constructor's annotations want them: a list becomes a tuple of whole numbers, and so on.
 
     Raises:
@@ -28,7 +28,7 @@ def typed_settings(kind: type[Detector], settings: Mapping[str, Any]) -> dict[st
     return {name: _typed(kind, name, value, wanted.get(name, Any), usual[name]) for name, value in settings.items()}
 
 
-def _typed(kind: type[Detector], name: str, value: Any, wanted: Any, usual: Any) -> Any:
+def _typed(kind: type[Learner], name: str, value: Any, wanted: Any, usual: Any) -> Any:
     """One setting."""
     if isinstance(value, list | tuple) and len(value) > MOST_NUMBERS:
         raise SettingError(f"{kind.name}: {name} cannot hold {len(value)} values; {usual!r} is usual")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from halescan.detectors.encoders import choose_backbone, train_encoder
 from halescan.networks.own_encoder import stand_in_levels
+from halescan.training.encoders import choose_backbone, train_encoder
 from halescan.training.run import Run
 from halescan.types import Stack
 from tests.detectors.bodies import healthy
@@ -46,7 +46,7 @@ def test_blocks_of_mobilenet_are_stood_in_for_by_levels_of_the_same_stride() -> 
 
 
 def test_an_own_encoder_can_be_asked_for_by_name(tmp_path: Path) -> None:
-    backbone, origin, levels = choose_backbone("own", Stack(healthy(3, grid=(32, 32))), RUN, levels=(1, 2), steps=2)
-    assert (backbone.name, origin, levels, backbone.deepest) == ("own", "own", (1, 2), 2)
+    backbone, levels = choose_backbone("own", Stack(healthy(3, grid=(32, 32))), RUN, levels=(1, 2), steps=2)
+    assert (backbone.name, levels, backbone.deepest) == ("own", (1, 2), 2)
     with pytest.raises(Exception, match="levels 1 to 2"):
         backbone.levels(torch.rand(1, 1, 32, 32), [3])

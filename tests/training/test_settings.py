@@ -4,7 +4,7 @@ import pytest
 
 from halescan.detectors import CATALOGUE, find_detector
 from halescan.errors import SettingError
-from halescan.workflows.settings import MOST_NUMBERS, typed_settings
+from halescan.training.settings import MOST_NUMBERS, typed_settings
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

@@ -1,12 +1,13 @@
-"""Encoders: the network a feature method looks with, found on this machine or else trained on the healthy scans."""
+"""Encoders: the network a feature method looks with, found on this machine or else trained on the scans at hand."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from halescan.networks import backbones
 from halescan.networks.backbones import Backbone
@@ -16,15 +17,58 @@ from halescan.training.device import find_device
 from halescan.training.loop import learn
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule, Tensors
+from halescan.training.weights import part_of
 from halescan.types import Images
 
 Origin = Literal["weights", "own"]
 
 
+class FeatureExtractor:
+    """A backbone and the levels it is read at, in its own numbering.
+
+    Raises:
+        WeightsError: if the backbone lacks a level.
+    """
+
+    def __init__(self, backbone: Backbone, levels: Sequence[int]) -> None:
+        backbone.check(levels)
+        self.backbone, self.taken = backbone, tuple(levels)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the backbone came from."""
+        return "own" if self.backbone.kind == "own" else "weights"
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Images `(n, c, h, w)` in [0, 1] to levels `(n, d, gh, gw)` float32; each image as if it had come alone."""
+        return self.backbone.levels(images, self.taken)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to a device."""
+        self.backbone.to(device)
+        return self
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All of it, as named arrays; `stored_backbone` takes the backbone and its levels back."""
+        return {
+            "levels": np.asarray(self.taken, np.int64),
+            **{f"backbone/{name}": value for name, value in self.backbone.state().items()},
+        }
+
+
+def stored_backbone(state: Mapping[str, np.ndarray]) -> tuple[Backbone, tuple[int, ...]]:
+    """A backbone and its levels, back from `FeatureExtractor.state`.
+
+    Raises:
+        WeightsError: if the arrays do not make a backbone.
+    """
+    return Backbone.from_state(part_of(state, "backbone")), tuple(int(level) for level in state["levels"])
+
+
 def choose_backbone(
     name: str, images: Images, run: Run, *, levels: Sequence[int], steps: int = 300
-) -> tuple[Backbone, Origin, tuple[int, ...]]:
-    """The backbone of this name, or one trained on the healthy images where it is not at hand.
+) -> tuple[Backbone, tuple[int, ...]]:
+    """The backbone of this name, or one trained on the images, without any label, where it is not at hand.
 
     Args:
         name: Name of a backbone, or "own" to train one whatever is at hand.
@@ -33,19 +77,19 @@ def choose_backbone(
         steps: Steps of training an own encoder.
 
     Returns:
-        The backbone on the run's device, cut behind the deepest level; where it came from; and its levels, which in an
-        own encoder are those of the same strides.
+        The backbone on the run's device, cut behind the deepest level; and its levels, which in an own encoder are
+        those of the same strides.
 
     Raises:
         WeightsError: if weights are there and damaged: nothing else is taken in their place.
     """
     found = None if name == "own" else backbones.find_backbone(name, run.weights)
     if found is not None:
-        return found.cut(max(levels)).to(find_device(run.device)), "weights", tuple(levels)
+        return found.cut(max(levels)).to(find_device(run.device)), tuple(levels)
     own = train_encoder(images, run, steps=steps)
     in_its_numbers = name == "own" and max(levels) <= own.deepest
     stand_ins = tuple(levels) if in_its_numbers else stand_in_levels(levels, deepest=own.deepest)
-    return own.cut(max(stand_ins)), "own", stand_ins
+    return own.cut(max(stand_ins)), stand_ins
 
 
 def check_backbone(name: str, run: Run) -> str:
@@ -59,7 +103,7 @@ def check_backbone(name: str, run: Run) -> str:
 
 
 def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int = 8) -> Backbone:
-    """Train an encoder on healthy images alone, by the game of `SpotThePaste`."""
+    """Train an encoder on images without labels, by the game of `SpotThePaste`."""
     channels = images.take([0]).images.shape[1]
     with seeded(run.seed, "encoder weights"):
         game = SpotThePaste(OwnEncoder(channels))
