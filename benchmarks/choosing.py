@@ -28,13 +28,13 @@ from halescan.data.dataset import CohortImages
 from halescan.data.profiles import Profile, load_profile
 from halescan.data.table import Cohort, read_cohort
 from halescan.detectors import Detector, find_detector
-from halescan.scoring.maps import PlaceStatistics
 from halescan.synthesis.anomalies import ANOMALIES
 from halescan.training.run import Run
 from halescan.types import Batch
 from halescan.workflows.choose import Candidate, Evidence, gather, rank
 from halescan.workflows.measure import Measure
-from halescan.workflows.train import place_statistics
+from halescan.workflows.places import NO_PLACES
+from halescan.workflows.train import learn_places
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("HALESCAN_DATA", HERE.parent.parent / "shared" / "data"))
@@ -198,15 +198,13 @@ def recipes(
     prefix, pairs = named
     compared = recipe.model_copy(update={"standardise": True})
     units = np.arange(len(images))
-    statistics: list[PlaceStatistics | None] = [
-        place_statistics(detector, compared, images, learned, place, units) for detector, learned in pairs
-    ]
+    places = [learn_places(detector, compared, images, learned, place, units) for detector, learned in pairs]
     for standardise in (False, True):
         for pooling, (how, share) in POOLINGS.items():
             own = recipe.model_copy(update={"pooling": how, "top_share": share, "standardise": standardise})
             measures = tuple(
-                Measure(detector, own, known if standardise else None)
-                for (detector, _), known in zip(pairs, statistics, strict=True)
+                Measure(detector, own, known if standardise else NO_PLACES)
+                for (detector, _), known in zip(pairs, places, strict=True)
             )
             yield Candidate(f"{prefix}{'places ' if standardise else ''}{pooling}", measures)
 

@@ -11,6 +11,7 @@ the same figures, only its seconds are longer.
 """
 
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import halescan
+from halescan.data.profiles import PROFILES
 from halescan.detectors import catalogue, find_detector
 from halescan.training.run import Progress
 
@@ -56,7 +58,7 @@ def main() -> None:
     for name in names:  # a method at a time over all sets: an unfinished table still compares whole methods
         for one in sets:
             row = known["rows"].get(f"{one} {name}")
-            if row is None or given.again or row["asked"] != asked(name, given):
+            if row is None or given.again or row["asked"] != asked(one, name, given):
                 known["rows"][f"{one} {name}"] = made(one, name, given)
                 write(known)
     print((RESULTS / "compare.md").read_text())
@@ -67,13 +69,19 @@ def methods() -> list[str]:
     return ["default", *(name for name in catalogue() if not find_detector(name).needs_abnormal)]
 
 
-def asked(name: str, given: argparse.Namespace) -> dict[str, Any]:
+def asked(one: str, name: str, given: argparse.Namespace) -> dict[str, Any]:
     """What a row depends on besides the data."""
     return {
         "size": "cpu",
         "seeds": given.seeds or SEEDS.get(name, 1),
         "version": halescan.__version__,
+        "profile": recipe(one),
     }
+
+
+def recipe(one: str) -> str:
+    """Tells a set's profile, as it is now, from others."""
+    return hashlib.sha256(PROFILES[SETS[one]].model_dump_json().encode()).hexdigest()[:12]
 
 
 def compared(sets: list[str], names: list[str], given: argparse.Namespace) -> Any:
@@ -98,7 +106,7 @@ def made(one: str, name: str, given: argparse.Namespace) -> dict[str, Any]:
     row = {key: line[key] for key in (*FIGURES, "detector", "state", "why", "seeds")}
     return {
         **row,
-        "asked": asked(name, given),
+        "asked": asked(one, name, given),
         "n": told["n"],
         "fingerprints": told["fingerprints"],
         "against_atlas": line["versus_baseline"],
@@ -128,7 +136,7 @@ def table(known: dict[str, Any]) -> str:
     for one in SETS:
         rows = {name: known["rows"][f"{one} {name}"] for name in methods() if f"{one} {name}" in known["rows"]}
         ranked = sorted(rows, key=lambda name: -value(rows[name], "auroc"))
-        parts += [f"### {one}", "", *head(), *(line_of(name, rows[name]) for name in ranked)]
+        parts += [f"### {one}", "", *head(), *(line_of(one, name, rows[name]) for name in ranked)]
         missing = [name for name in methods() if name not in rows]
         parts += ["", f"Not run yet: {', '.join(missing)}." if missing else "", ""]
     rows = list(known["rows"].values())
@@ -140,7 +148,8 @@ def table(known: dict[str, Any]) -> str:
         f"{machine['cores']} cores{when}), Halescan {halescan.__version__}. Intervals: 95 %, bootstrap over patients "
         "and, with several seeds, over those. Dice at the threshold from healthy scans alone. Against healthy-atlas: "
         "difference of the image AUROC on the same cases, paired. † on a machine that had other work at the time: "
-        "seconds and milliseconds are too long.\n"
+        "seconds and milliseconds are too long. ‡ made before the profile sought what is darker than in health: pixel "
+        "AP and Dice are those of the map as it was, all else is as now.\n"
     )
     return "\n".join(parts)
 
@@ -153,8 +162,8 @@ def head() -> list[str]:
     ]
 
 
-def line_of(name: str, row: dict[str, Any]) -> str:
-    shown = name if row["detector"] == name else f"{name} ({row['detector']})"
+def line_of(one: str, name: str, row: dict[str, Any]) -> str:
+    shown = (name if row["detector"] == name else f"{name} ({row['detector']})") + earlier(one, row)
     if row["auroc"] is None:
         return f"| {shown} | failed: {row['why'].replace('|', '/')} |" + " |" * 9
     cost, atlas = row["cost"], row["against_atlas"]
@@ -163,6 +172,11 @@ def line_of(name: str, row: dict[str, Any]) -> str:
     cells = [figure(row[key]) for key in ("auroc", "average_precision", "pixel_average_precision", "dice")]
     cells += [figure(alarms), against, str(row["seeds"]), seconds(row), f"{cost['ms_an_image']:.3g}"]
     return f"| {shown} | {' | '.join(cells)} | {cost['peak_mb']:.0f} |"
+
+
+def earlier(one: str, row: dict[str, Any]) -> str:
+    """A mark for a row made with the profile as it was."""
+    return "" if row["asked"]["profile"] == recipe(one) else " ‡"
 
 
 def seconds(row: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from halescan.training.run import Run
 from halescan.workflows.calibrate import measured
 from halescan.workflows.healthy import healthy_cohort, unit_numbers
 from halescan.workflows.measure import Measure
-from halescan.workflows.train import new_detector, place_statistics
+from halescan.workflows.train import learn_places, new_detector
 
 HERE = Path(__file__).parent
 RATES = (0.01, 0.05, 0.10)
@@ -90,7 +90,7 @@ def learned(
     """The profile's detector, learned from these images."""
     run = Run(seed, weights=WEIGHTS, folder=folder / f"run-{seed}")
     detector = new_detector(recipe, None).fit(images.subset(learn), run=run)
-    return Measure(detector, recipe, place_statistics(detector, recipe, images, learn, learn[:0], units))
+    return Measure(detector, recipe, learn_places(detector, recipe, images, learn, learn[:0], units))
 
 
 def scores_of(measure: Measure, images: CohortImages, where: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import re
 import shutil
 from typing import Any
 
-from compare import RESULTS, SETS, figure, read, seconds
+from compare import RESULTS, SETS, earlier, figure, read, seconds
 
 from halescan.detectors import catalogue, find_detector
 
@@ -78,6 +78,8 @@ def measured(name: str, rows: dict[str, Any]) -> str:
         lines.append(said + (f" ({', '.join(better)})." if better else "."))
     if any(row.get("busy", True) and row["cost"] for row in found.values()):
         lines.append("† on a machine that had other work at the time.")
+    if any(earlier(one, row) for one, row in found.items()):
+        lines.append("‡ pixel AP and Dice of the map before the profile sought what is darker than in health.")
     if missing:
         lines.append(f"Not run yet: {', '.join(missing)}.")
     return "\n".join(lines)
@@ -96,7 +98,9 @@ def line(one: str, row: dict[str, Any]) -> str:
     cells = [figure(row[key]) for key in ("auroc", "average_precision", "pixel_average_precision", "dice")]
     atlas, cost = row["against_atlas"], row["cost"]
     against = f"{atlas['difference']:+.3f} ({atlas['low']:+.3f} to {atlas['high']:+.3f})" if atlas else "–"
-    return f"| {one} | {' | '.join(cells)} | {against} | {seconds(row)} | {cost['ms_an_image']:.3g} |"
+    return (
+        f"| {one}{earlier(one, row)} | {' | '.join(cells)} | {against} | {seconds(row)} | {cost['ms_an_image']:.3g} |"
+    )
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ class Profile(BaseModel):
         smooth_px: The same in pixels of the image, used where spacing is unknown.
         median_slices: Odd edge of the 3-D median filter over the ordered slices of a volume; 0 is off.
         standardise: Whether the map is standardised place by place by held-out healthy maps.
+        sought: What a finding looks like: "any", or "darker" or "brighter" than healthy images at its place; the map
+            is weighed by that, the score counts all that is strange.
         pooling: From a map to a score: "mean", "max", or "top" (mean of the strangest `top_share` of places).
         top_share: Share of the places that "top" pools, in (0, 1].
         slice_pooling: From the scores of the slices to the case's: the rule and, for "top", the share of slices.
@@ -82,6 +84,7 @@ class Profile(BaseModel):
     smooth_px: float = Field(default=0.0, ge=0, le=100)
     median_slices: int = Field(default=0, ge=0, le=15)
     standardise: bool = False
+    sought: Literal["any", "darker", "brighter"] = "any"
     pooling: Pooling = "top"
     top_share: float = Field(default=0.01, gt=0, le=1)
     slice_pooling: tuple[Pooling, float] = ("top", 0.1)
@@ -215,6 +218,7 @@ PROFILES: dict[str, Profile] = {
         mask="sector",  # what surrounds the fan is the machine's screen
         smooth_mm=1.0,
         smooth_px=4.0,
+        sought="darker",  # masses and cysts send back less sound than the tissue around them, with few exceptions
         pooling="top",  # a mass is focal, and fills some hundredths of the picture
         top_share=0.05,
         min_finding_mm=3.0,

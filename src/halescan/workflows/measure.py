@@ -7,9 +7,11 @@ import numpy as np
 
 from halescan.data.profiles import Profile
 from halescan.detectors import Detector
-from halescan.scoring.maps import PlaceStatistics, erode, median_over_slices, sigma_px, smooth, to_grid
+from halescan.scoring.brightness import emphasis, weighed
+from halescan.scoring.maps import erode, median_over_slices, sigma_px, smooth, to_grid
 from halescan.scoring.pooling import pool
 from halescan.types import Batch, Scores
+from halescan.workflows.places import NO_PLACES, Places
 from halescan.workflows.side_by_side import side_by_side
 
 TOGETHER = 32  # images measured together
@@ -22,9 +24,10 @@ class Measured:
     """n images, measured.
 
     Args:
-        maps: `(n, *grid)` strangeness per place after smoothing, or None for a method that gives no location.
+        maps: `(n, *grid)` strangeness per place after smoothing, weighed by brightness where the profile seeks what is
+            darker or brighter; None for a method that gives no location.
         masks: `(n, *grid)` the places that count.
-        scores: `(n,)`.
+        scores: `(n,)`, of the maps before they are weighed: what is strange in the other direction counts.
         peaks: `(n,)` the largest map value inside the mask; None without maps.
         reconstruction: `(n, c, *grid)` or None.
         neighbours: `(n, k)` or None.
@@ -61,12 +64,12 @@ class Measure:
     """A detector with the recipe that turns its answer into maps and scores.
 
     Args:
-        place: Healthy mean and spread per place, or None where places are not comparable.
+        places: What health is like place by place; `train.learn_places` gives it.
     """
 
     detector: Detector
     profile: Profile
-    place: PlaceStatistics | None = None
+    places: Places = NO_PLACES
 
     def __call__(self, batch: Batch, *, ordered: bool = False) -> Measured:
         """Measure a batch; `ordered` says that its images are the slices of one volume, in order."""
@@ -80,8 +83,11 @@ class Measure:
                 None, masks, answer.image.astype(float), None, answer.reconstruction, answer.neighbours, errors
             )
         maps = self._finish(answer.map, batch, ordered)
-        peaks = pool(maps, masks, how="max")
         scores = pool(maps, masks, how=self.profile.pooling, share=self.profile.top_share)
+        if self.places.grey is not None:
+            grey = self.grey(batch)
+            maps = weighed(maps, emphasis(grey, masks, self.places.grey, sought=self.profile.sought))
+        peaks = pool(maps, masks, how="max")
         if answer.image is not None:
             scores = answer.image.astype(float)
         return Measured(maps, masks, scores, peaks, answer.reconstruction, answer.neighbours, errors)
@@ -96,6 +102,10 @@ class Measure:
         """As `raw`, from maps `(n, *coarse)` that were made already."""
         return Measure(self.detector, self.profile)._finish(coarse, batch, ordered), self._masks(batch)
 
+    def grey(self, batch: Batch) -> np.ndarray:
+        """Brightness `(n, *grid)` of a batch, smoothed as its maps are."""
+        return smooth(batch.images.mean(axis=1), self._width(batch))
+
     def _answer(self, batch: Batch) -> Scores:
         """The detector's answer, a few images at a time: memory stays flat, and threads work side by side."""
         parts = side_by_side(self.detector.score, [*_parts(batch)], device=self.detector.device)
@@ -106,16 +116,17 @@ class Measure:
         )
 
     def _finish(self, coarse: np.ndarray, batch: Batch, ordered: bool) -> np.ndarray:
-        recipe = self.profile
-        grid = batch.images.shape[2:]
-        width = sigma_px(
-            smooth_mm=recipe.smooth_mm, smooth_px=recipe.smooth_px, spacing_mm=batch.spacing_mm, dims=len(grid)
-        )
-        if ordered and recipe.median_slices > 1:  # the filter needs neighbours: the slices of one volume, in order
-            maps = smooth(median_over_slices(to_grid(coarse, grid), recipe.median_slices), width)
+        grid, width, median = batch.images.shape[2:], self._width(batch), self.profile.median_slices
+        if ordered and median > 1:  # the filter needs neighbours: the slices of one volume, in order
+            maps = smooth(median_over_slices(to_grid(coarse, grid), median), width)
         else:
             maps = to_grid(coarse, grid, sigma_px=width)
-        return maps if self.place is None else self.place.apply(maps)
+        return maps if self.places.maps is None else self.places.maps.apply(maps)
+
+    def _width(self, batch: Batch) -> tuple[float, ...]:
+        """How far maps are smoothed, in pixels of each axis."""
+        recipe, dims = self.profile, batch.images.ndim - 2
+        return sigma_px(smooth_mm=recipe.smooth_mm, smooth_px=recipe.smooth_px, spacing_mm=batch.spacing_mm, dims=dims)
 
     def _masks(self, batch: Batch) -> np.ndarray:
         shape = (len(batch), *batch.images.shape[2:])

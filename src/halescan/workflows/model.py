@@ -18,12 +18,12 @@ from halescan.errors import HalescanError, ModelError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.reporting.card import model_card
 from halescan.reporting.words import sentence
-from halescan.scoring.maps import PlaceStatistics
 from halescan.training.model_folder import fingerprint, read_model, write_model
 from halescan.training.settings import typed_settings
 from halescan.types import ModelFacts
 from halescan.workflows.healthy import Healthy
 from halescan.workflows.measure import Measure
+from halescan.workflows.places import ROOMS, Places
 
 _KINDS = {
     "name": str,
@@ -44,7 +44,7 @@ class Model:
 
     Args:
         record: The content of `model.json`.
-        place: Healthy mean and spread of the maps, place by place; None where places are not comparable.
+        places: What health is like place by place, of the maps and of the images.
         mean: The mean healthy image, a trivial baseline to stand beside the model.
         folder: Where it lies; None before it is saved.
         problems: Files that could not be used in training, for the person at the terminal; not saved.
@@ -53,7 +53,7 @@ class Model:
     record: dict[str, Any]
     detector: Detector
     profile: Profile
-    place: PlaceStatistics | None
+    places: Places
     mean: HealthyMean
     healthy: Healthy
     folder: Path | None = None
@@ -62,7 +62,7 @@ class Model:
     @property
     def measure(self) -> Measure:
         """The recipe that turns images into maps and scores."""
-        return Measure(self.detector, self.profile, self.place)
+        return Measure(self.detector, self.profile, self.places)
 
     @cached_property
     def map_threshold(self) -> float | None:
@@ -148,8 +148,7 @@ class Model:
         """
         tensors = {f"detector/{name}": value for name, value in self.detector.state().items()}
         tensors |= {f"mean/{name}": value for name, value in self.mean.state().items()}
-        if self.place is not None:
-            tensors |= {f"place/{name}": value for name, value in self.place.state().items()}
+        tensors |= self.places.state()
         record = {**self.record, "name": folder.resolve().name}
         write_model(
             folder,
@@ -181,7 +180,6 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
             if not isinstance(record[key], kind):
                 raise TypeError(f"{key} in model.json")
         profile = Profile.model_validate(record["profile"])
-        place = _part(tensors, "place")
         _check_shapes(tensors, (profile.channels, *profile.size))
         kind = find_detector(record["detector"])
         detector = kind(**typed_settings(kind, record["settings"])).restore(_part(tensors, "detector"))
@@ -191,7 +189,7 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
             record,
             detector.to(device),
             profile,
-            PlaceStatistics.from_state(place) if place else None,
+            Places.from_state(tensors),
             HealthyMean.from_state(_part(tensors, "mean")),
             Healthy.from_json(calibration),
             Path(folder),
@@ -218,7 +216,8 @@ def _in_one_line(error: BaseException) -> str:
 def _check_shapes(tensors: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
     """Refuse a model whose parts were made for images of other shapes than its profile prepares, `(c, *grid)`."""
     learned = tuple(int(side) for side in tensors["detector/learned_shape"])
-    rooms = {name: array.shape for name, array in tensors.items() if name.startswith(("mean/", "place/"))}
+    as_large = ("mean/", *(f"{room}/" for room in ROOMS.values()))
+    rooms = {name: array.shape for name, array in tensors.items() if name.startswith(as_large)}
     wanted = {name: shape if name.startswith("mean/") else shape[1:] for name in rooms}
     if learned != shape or rooms != wanted:
         raise ValueError(f"its profile prepares images of shape {shape}, it learned others")

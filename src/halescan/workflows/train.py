@@ -40,6 +40,7 @@ from halescan.workflows.healthy import (
 )
 from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
+from halescan.workflows.places import Places
 from halescan.workflows.slides import learned_profile, told_scale
 
 _PICTURED = 8  # images of which a method may show what it draws
@@ -118,11 +119,11 @@ def train(
         run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
         learned = _learn(learner, images, parts, cohort, ill, run)
         units = unit_numbers(cohort, images.item_of)[0]
-        place = place_statistics(learned, recipe, images, parts.learn, parts.choose, units)
-        healthy_facts = _calibrated(learned, recipe, place, images, parts, cohort, ill, run)
+        places = learn_places(learned, recipe, images, parts.learn, parts.choose, units)
+        healthy_facts = _calibrated(learned, recipe, places, images, parts, cohort, ill, run)
     record = {**_record(learned, recipe, cohort, images, parts, ill, seed), "request_sha256": digest(wanted)}
     mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
-    model = Model(record, learned, recipe, place, mean, healthy_facts, problems=problems_of(cohort, images))
+    model = Model(record, learned, recipe, places, mean, healthy_facts, problems=problems_of(cohort, images))
     saved = model.save(out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite)
     shutil.rmtree(work, ignore_errors=True)
     log.info("trained %s on %d images", learned.name, len(images))
@@ -246,7 +247,24 @@ def _choosing(detector: Detector, recipe: Profile) -> bool:
     return detector.watches or (recipe.standardise and detector.gives_map and not detector.leaves_out)
 
 
-def place_statistics(
+def learn_places(
+    detector: Detector,
+    recipe: Profile,
+    images: CohortImages,
+    learned: np.ndarray,
+    choose: np.ndarray,
+    units: np.ndarray,
+) -> Places:
+    """What health is like place by place, as far as the recipe asks for it."""
+    grey = None
+    if recipe.sought != "any" and detector.gives_map:
+        measure = Measure(detector, recipe)
+        batches = (images.take(chunk.tolist()) for chunk, _ in chunks(learned, images))
+        grey = PlaceStatistics.fit_batches((measure.grey(batch), batch.mask) for batch in batches)
+    return Places(_map_statistics(detector, recipe, images, learned, choose, units), grey)
+
+
+def _map_statistics(
     detector: Detector,
     recipe: Profile,
     images: CohortImages,
@@ -295,7 +313,7 @@ def _laid(measure: Measure, images: CohortImages, scan: list[tuple[int, np.ndarr
 def _calibrated(
     detector: Detector,
     recipe: Profile,
-    place: PlaceStatistics | None,
+    places: Places,
     images: CohortImages,
     parts: Parts,
     cohort: Cohort,
@@ -303,7 +321,7 @@ def _calibrated(
     run: Run,
 ) -> Healthy:
     """Calibrate on the part kept for it, or on every fold by a model that has not seen it."""
-    whole = Measure(detector, recipe, place)
+    whole = Measure(detector, recipe, places)
     if len(parts.calibrate):
         return calibrate([(whole, parts.calibrate)], images, cohort, guarantee="split", listen=run.listen)
     if not parts.folds:  # a single patient: its scores are shown, and promise nothing
@@ -337,7 +355,7 @@ def _fold(
         run=replace(run, folder=folder),
     )
     units = unit_numbers(cohort, images.item_of)[0]
-    return Measure(learned, recipe, place_statistics(learned, recipe, images, rest, rest[:0], units))
+    return Measure(learned, recipe, learn_places(learned, recipe, images, rest, rest[:0], units))
 
 
 def _record(

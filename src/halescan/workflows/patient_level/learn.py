@@ -21,7 +21,7 @@ from halescan.workflows.calibrate import chunks
 from halescan.workflows.measure import Measure
 from halescan.workflows.patient_level.plan import LeftOut
 from halescan.workflows.patient_level.study import Patches, Study
-from halescan.workflows.train import place_statistics
+from halescan.workflows.train import learn_places
 
 MOST_HEALTHY = 2000  # healthy patches a classifier learns from: more would only slow it down
 MIL = "attention-mil"
@@ -136,8 +136,8 @@ def _strangeness(
     learned, choose = _set_aside(detector, recipe.profile, healthy, patches.patient)
     check = images.subset(choose) if len(choose) else None
     detector.fit(images.subset(learned), check=check, run=_within(run, "detector"))
-    place = place_statistics(detector, recipe.profile, images, learned, choose, patches.patient)
-    measure = Measure(detector, recipe.profile, place)
+    places = learn_places(detector, recipe.profile, images, learned, choose, patches.patient)
+    measure = Measure(detector, recipe.profile, places)
     scores = np.full(len(images), np.nan)
     done = 0
     for chunk, ordered in chunks(asked, images):
