@@ -1,11 +1,20 @@
 """Confusion figures agree with scikit-learn, with counts by hand, and say what cannot be told."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, precision_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    f1_score,
+    precision_score,
+    recall_score,
+)
 
 from halescan.errors import SettingError, ShapeError
-from halescan.evaluation.confusion import confusion_figures, ordinal_table
+from halescan.evaluation.confusion import confusion_figures, operating_point, ordinal_table
 from halescan.evaluation.metrics import wilson
 
 
@@ -68,9 +77,28 @@ def test_one_patient_of_a_class_gives_no_interval() -> None:
     assert found["recall"] == {"value": 1.0, "low": None, "high": None, "why": found["recall"]["why"]}
 
 
-def test_decisions_must_be_as_many_as_labels() -> None:
-    with pytest.raises(ShapeError):
-        confusion_figures([0, 1], [1])
+def test_an_operating_point_equals_scikit_learn(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, above = drawn
+    found = operating_point(labels, above, draws=100)
+    assert found["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(labels, above))
+    assert found["f1"]["value"] == pytest.approx(f1_score(labels, above))
+    assert sum(found["counts"].values()) == len(labels)
+    assert found["sensitivity"]["value"] == pytest.approx(above[labels].mean())
+    for name in ("sensitivity", "specificity", "balanced_accuracy", "f1"):
+        assert found[name]["low"] < found[name]["value"] < found[name]["high"]
+
+
+def test_decisions_on_one_class_leave_the_other_untold() -> None:
+    found = operating_point([0, 0, 0, 0], [0, 0, 0, 1])
+    assert found["specificity"]["value"] == 0.75
+    assert found["sensitivity"]["value"] is None
+    assert found["f1"]["why"] == "only healthy cases"
+
+
+@pytest.mark.parametrize("count", [operating_point, confusion_figures])
+def test_decisions_must_be_as_many_as_labels(count: Callable[..., object]) -> None:
+    with pytest.raises(ShapeError, match="1 decisions for 2 labels"):
+        count([0, 1], [1])
 
 
 def test_the_ordinal_table_and_its_kappa_are_those_of_scikit_learn() -> None:

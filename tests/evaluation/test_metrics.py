@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from halescan.errors import SettingError, ShapeError
 from halescan.evaluation.metrics import (
@@ -12,7 +12,6 @@ from halescan.evaluation.metrics import (
     count_cases,
     image_metrics,
     of_so_many_patients,
-    operating_point,
     sensitivity_at,
     wilson,
 )
@@ -128,30 +127,6 @@ def test_wrong_input_is_refused(labels, scores, error: type) -> None:
 def test_the_words_of_the_house_serve_as_labels() -> None:
     words = image_metrics(["healthy", "abnormal", "healthy", "abnormal"], [0, 1, 2, 3], **FEW)
     assert words == image_metrics([0, 1, 0, 1], [0, 1, 2, 3], **FEW)
-
-
-def test_decisions_equal_scikit_learn() -> None:
-    labels, scores = _cases()
-    above = scores > 0.5
-    found = operating_point(labels, above, **FEW)
-    assert found["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(labels, above))
-    assert found["f1"]["value"] == pytest.approx(f1_score(labels, above))
-    assert sum(found["counts"].values()) == len(labels)
-    assert found["sensitivity"]["value"] == pytest.approx(above[labels].mean())
-    for name in ("sensitivity", "specificity", "balanced_accuracy", "f1"):
-        assert found[name]["low"] < found[name]["value"] < found[name]["high"]
-
-
-def test_decisions_on_one_class_leave_the_other_untold() -> None:
-    found = operating_point([0, 0, 0, 0], [0, 0, 0, 1])
-    assert found["specificity"]["value"] == 0.75
-    assert found["sensitivity"]["value"] is None
-    assert found["f1"]["why"] == "only healthy cases"
-
-
-def test_decisions_must_match_the_labels() -> None:
-    with pytest.raises(ShapeError, match="1 decisions for 2 labels"):
-        operating_point([0, 1], [1])
 
 
 def test_the_wilson_interval_has_its_textbook_value() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from halescan.evaluation.baselines import baseline_metrics
-from halescan.evaluation.metrics import count_cases, image_metrics, operating_point, pixel_metrics
+from halescan.evaluation.confusion import operating_point
+from halescan.evaluation.metrics import count_cases, image_metrics, pixel_metrics
 from halescan.evaluation.results import metrics_record, plain
 
 SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/metrics-1.schema.json"

@@ -1,12 +1,13 @@
-"""Confusion: what decisions about patches or patients come to, as precision, recall, F1 and specificity."""
+"""Confusion: what yes-or-no decisions come to, as sensitivity, precision, F1 and specificity, and ordinal answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from halescan.errors import SettingError, ShapeError
-from halescan.evaluation.metrics import Figure, check_labels, wilson
+from halescan.evaluation.metrics import ONE_PATIENT, Figure, check_labels, missing_class, wilson
 from halescan.evaluation.resampling import (
     can_resample,
     number_groups,
@@ -16,7 +17,45 @@ from halescan.evaluation.resampling import (
     without_interval,
 )
 
-_ONE_PATIENT = "fewer than two patients of a class: no interval"
+Measure = Callable[[np.ndarray], np.ndarray]
+
+
+def operating_point(
+    labels: Sequence[Any] | np.ndarray,
+    decisions: Sequence[Any] | np.ndarray,
+    *,
+    groups: Sequence[Any] | None = None,
+    seed: int = 0,
+    draws: int = 1000,
+) -> dict[str, Any]:
+    """What a yes-or-no decision is worth: sensitivity, specificity, balanced accuracy, F1 and the four counts.
+
+    Sensitivity and specificity carry Wilson intervals with n the number of *patients* of that class (for several
+    cases a patient this errs on the wide side); the other two a bootstrap over patients as in `image_metrics`.
+
+    Args:
+        labels: `(n,)` True or 1 is abnormal.
+        decisions: `(n,)` True is "above the threshold". Cases whose decision was withheld do not belong here.
+
+    Raises:
+        ShapeError: if the lengths differ.
+        SettingError: on values other than 0 and 1.
+    """
+    tally = _Tally.of(labels, decisions, groups)
+    counts = tally.counts
+    hits, misses, alarms, passes = counts.values()
+    measures = {"balanced_accuracy": _balanced, "f1": _f1}
+    lacking = missing_class(tally.truth)
+    return {
+        "sensitivity": wilson(hits, hits + misses, patients=tally.patients_with("hits", "misses")),
+        "specificity": wilson(passes, passes + alarms, patients=tally.patients_with("false_alarms", "passes")),
+        **(
+            {name: without_interval(None, lacking) for name in measures}
+            if lacking
+            else tally.figures(measures, seed=seed, draws=draws)
+        ),
+        "counts": counts,
+    }
 
 
 def confusion_figures(
@@ -44,26 +83,13 @@ def confusion_figures(
         ShapeError: if the lengths differ.
         SettingError: on values other than 0 and 1.
     """
-    truth, above = check_labels(labels), check_labels(decisions, what="decisions")
-    if len(above) != len(truth):
-        raise ShapeError(f"{len(above)} decisions for {len(truth)} labels; expected one a case")
-    members = number_groups(groups, len(truth))
-    kinds = np.stack([truth & above, truth & ~above, ~truth & above, ~truth & ~above]).astype(np.int64)
-    totals = kinds.sum(axis=1)
-    found: dict[str, Any] = {name: _one(measure, totals) for name, measure in _MEASURES.items()}
-    strata = strata_of(truth, members)
-    if len(truth) and can_resample(strata):
-        apiece = np.stack([np.bincount(members, weights=kind) for kind in kinds], axis=1)
-        drawn = np.concatenate([c @ apiece for c in resample(strata, cells=len(truth), seed=seed, draws=draws)]).T
-        for name, measure in _MEASURES.items():
-            if found[name]["value"] in (0.0, 1.0):
-                found[name] = _at_the_end(found[name]["value"], apiece[:, list(_COUNTED[name])])
-            elif found[name]["value"] is not None:
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    found[name] = with_interval(found[name]["value"], measure(drawn))
-    names = ("hits", "misses", "false_alarms", "passes")
-    found["counts"] = dict(zip(names, (int(count) for count in totals), strict=True))
-    return found
+    tally = _Tally.of(labels, decisions, groups)
+    found: dict[str, Any] = tally.figures(_MEASURES, seed=seed, draws=draws)
+    for name, figure in found.items():
+        if tally.can_resample and figure["value"] in (0.0, 1.0):
+            units = tally.patients_with(*_COUNTED[name])
+            found[name] = wilson(round(figure["value"]) * units, units)
+    return {**found, "counts": tally.counts}
 
 
 def ordinal_table(truth: Sequence[str], answers: Sequence[str], *, order: Sequence[str]) -> dict[str, Any]:
@@ -96,17 +122,68 @@ def ordinal_table(truth: Sequence[str], answers: Sequence[str], *, order: Sequen
     }
 
 
-def _one(measure: Callable[[np.ndarray], np.ndarray], totals: np.ndarray) -> Figure:
+_KINDS = ("hits", "misses", "false_alarms", "passes")
+
+
+@dataclass(frozen=True, eq=False)
+class _Tally:
+    """Decisions counted by patient.
+
+    Args:
+        truth: `(n,)` bool.
+        members: `(n,)` number of each case's patient.
+        apiece: `(patients, 4)` how many of each of `_KINDS` every patient brings.
+    """
+
+    truth: np.ndarray
+    members: np.ndarray
+    apiece: np.ndarray
+
+    @classmethod
+    def of(
+        cls, labels: Sequence[Any] | np.ndarray, decisions: Sequence[Any] | np.ndarray, groups: Sequence[Any] | None
+    ) -> "_Tally":
+        truth, above = check_labels(labels), check_labels(decisions, what="decisions")
+        if len(above) != len(truth):
+            raise ShapeError(f"{len(above)} decisions for {len(truth)} labels; expected one a case")
+        members = number_groups(groups, len(truth))
+        kinds = (truth & above, truth & ~above, ~truth & above, ~truth & ~above)
+        return cls(truth, members, np.stack([np.bincount(members, weights=kind) for kind in kinds], axis=1))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of each kind there are."""
+        return {name: int(count) for name, count in zip(_KINDS, self.apiece.sum(axis=0), strict=True)}
+
+    @property
+    def can_resample(self) -> bool:
+        """Whether an interval can be told."""
+        return can_resample(strata_of(self.truth, self.members))
+
+    def patients_with(self, *kinds: str) -> int:
+        """Patients who bring a case of any of these kinds."""
+        which = [_KINDS.index(kind) for kind in kinds]
+        return int((self.apiece[:, which].sum(axis=1) > 0).sum())
+
+    def figures(self, measures: Mapping[str, Measure], *, seed: int, draws: int) -> dict[str, Figure]:
+        """Each measure, with a bootstrap over patients where there are two of each class."""
+        found = {name: _one(measure, self.apiece.sum(axis=0)) for name, measure in measures.items()}
+        if not self.can_resample:
+            return found
+        blocks = resample(strata_of(self.truth, self.members), cells=len(self.truth), seed=seed, draws=draws)
+        drawn = np.concatenate([counts @ self.apiece for counts in blocks]).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return {
+                name: figure if figure["value"] is None else with_interval(figure["value"], measures[name](drawn))
+                for name, figure in found.items()
+            }
+
+
+def _one(measure: Measure, totals: np.ndarray) -> Figure:
     """A figure without interval; None where there is nothing to divide by."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = float(measure(totals.astype(np.float64)))
-    return without_interval(value, _ONE_PATIENT) if np.isfinite(value) else without_interval(None, "no such case")
-
-
-def _at_the_end(value: float, apiece: np.ndarray) -> Figure:
-    """Wilson's interval of a figure that is 0 or 1; `apiece` `(patients, kinds)` counts the cases behind it."""
-    units = int((apiece.sum(axis=1) > 0).sum())
-    return wilson(round(value) * units, units)
+        value = float(measure(totals))
+    return without_interval(value, ONE_PATIENT) if np.isfinite(value) else without_interval(None, "no such case")
 
 
 def _precision(kinds: np.ndarray) -> np.ndarray:
@@ -148,7 +225,7 @@ def _balanced(kinds: np.ndarray) -> np.ndarray:
     return 0.5 * (_recall(kinds) + _specificity(kinds))
 
 
-_MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+_MEASURES: dict[str, Measure] = {
     "precision": _precision,
     "recall": _recall,
     "f1": _f1,
@@ -158,13 +235,13 @@ _MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced,
 }
-_COUNTED: dict[str, tuple[int, ...]] = {  # the kinds (hits, misses, false alarms, passes) that a measure divides by
-    "precision": (0, 2),
-    "recall": (0, 1),
-    "f1": (0, 1, 2),
-    "specificity": (2, 3),
-    "negative_precision": (1, 3),
-    "negative_f1": (1, 2, 3),
-    "accuracy": (0, 1, 2, 3),
-    "balanced_accuracy": (0, 1, 2, 3),
+_COUNTED: dict[str, tuple[str, ...]] = {  # the kinds that a measure divides by
+    "precision": ("hits", "false_alarms"),
+    "recall": ("hits", "misses"),
+    "f1": ("hits", "misses", "false_alarms"),
+    "specificity": ("false_alarms", "passes"),
+    "negative_precision": ("misses", "passes"),
+    "negative_f1": ("misses", "false_alarms", "passes"),
+    "accuracy": _KINDS,
+    "balanced_accuracy": _KINDS,
 }

@@ -1,4 +1,4 @@
-"""How well scores tell abnormal from healthy: AUROC, average precision and decisions, with intervals over patients."""
+"""How well scores tell abnormal from healthy: AUROC and average precision, with intervals over patients."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,6 @@ __all__ = [
     "image_figures",
     "image_metrics",
     "of_so_many_patients",
-    "operating_point",
     "pixel_metrics",
     "ranking_figures",
     "sensitivity_at",
@@ -42,6 +41,8 @@ SPECIFICITIES = (0.90, 0.95)
 
 LEAST_PATIENTS = 10
 """Patients of a class below which a figure by patient has no interval: two patients redrawn are nearly always alike."""
+
+ONE_PATIENT = "fewer than two patients of a class: no interval"
 
 Figure = dict[str, Any]
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -125,7 +126,7 @@ def ranking_figures(
     """Any measures of `curves` with intervals, all on the same redrawn patients; see `image_metrics`."""
     truth, values = check_labels(labels), check_scores(scores, len(labels))
     members = number_groups(groups, len(truth))
-    lacking = _lacking(truth)
+    lacking = missing_class(truth)
     if lacking:
         return {name: without_interval(None, lacking) for name in measures}
     ranking = Ranking(truth, values, members)
@@ -133,49 +134,13 @@ def ranking_figures(
     found = {name: float(measure(*whole)[0]) for name, measure in measures.items()}
     strata = strata_of(truth, members)
     if not can_resample(strata):
-        return {name: without_interval(value, _ONE_PATIENT) for name, value in found.items()}
+        return {name: without_interval(value, ONE_PATIENT) for name, value in found.items()}
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in measures}
     for counts in resample(strata, cells=len(truth), seed=seed, draws=draws):
         weights = ranking.weigh(counts)
         for name, measure in measures.items():
             drawn[name].append(measure(*weights))
     return {name: with_interval(value, np.concatenate(drawn[name])) for name, value in found.items()}
-
-
-def operating_point(
-    labels: Sequence[Any] | np.ndarray,
-    decisions: Sequence[Any] | np.ndarray,
-    *,
-    groups: Sequence[Any] | None = None,
-    seed: int = 0,
-    draws: int = 1000,
-) -> dict[str, Any]:
-    """What a yes-or-no decision is worth: sensitivity, specificity, balanced accuracy, F1 and the four counts.
-
-    Sensitivity and specificity carry Wilson intervals with n the number of *patients* of that class (for several
-    cases a patient this errs on the wide side); the other two a bootstrap over patients as in `image_metrics`.
-
-    Args:
-        labels: `(n,)` True or 1 is abnormal.
-        decisions: `(n,)` True is "above the threshold". Cases whose decision was withheld do not belong here.
-
-    Raises:
-        ShapeError: if the lengths differ.
-        SettingError: on values other than 0 and 1.
-    """
-    truth, above = check_labels(labels), check_labels(decisions, what="decisions")
-    if len(above) != len(truth):
-        raise ShapeError(f"{len(above)} decisions for {len(truth)} labels; expected one a case")
-    members = number_groups(groups, len(truth))
-    kinds = np.stack([truth & above, truth & ~above, ~truth & above, ~truth & ~above]).astype(np.int64)
-    hits, misses, alarms, passes = (int(n) for n in kinds.sum(axis=1))
-    record: dict[str, Any] = {
-        "sensitivity": wilson(hits, hits + misses, patients=len(np.unique(members[truth]))),
-        "specificity": wilson(passes, passes + alarms, patients=len(np.unique(members[~truth]))),
-    }
-    record |= _resampled_decisions(truth, members, kinds, seed=seed, draws=draws)
-    record["counts"] = {"hits": hits, "misses": misses, "false_alarms": alarms, "passes": passes}
-    return record
 
 
 def wilson(successes: int, trials: int, *, patients: int | None = None) -> Figure:
@@ -299,20 +264,8 @@ def check_scores(scores: Sequence[float] | np.ndarray, count: int) -> np.ndarray
     return values
 
 
-def _at(specificities: Sequence[float]) -> dict[str, Measure]:
-    """The sensitivity at each specificity, by its name in the record."""
-    return {f"{share:.2f}": partial(curves.sensitivity_at, specificity=share) for share in specificities}
-
-
-_ONE_PATIENT = "fewer than two patients of a class: no interval"
-_RANKED: dict[str, Measure] = {
-    "auroc": auroc,
-    "average_precision": average_precision,
-}
-
-
-def _lacking(truth: np.ndarray) -> str | None:
-    """Why no ranking figure exists, if so."""
+def missing_class(truth: np.ndarray) -> str | None:
+    """Why a figure that needs both classes cannot be told, if so."""
     if len(truth) == 0:
         return "no cases"
     if truth.all():
@@ -320,33 +273,15 @@ def _lacking(truth: np.ndarray) -> str | None:
     return None if truth.any() else "only healthy cases"
 
 
-def _resampled_decisions(
-    truth: np.ndarray, members: np.ndarray, kinds: np.ndarray, *, seed: int, draws: int
-) -> dict[str, Figure]:
-    """Balanced accuracy and F1 with intervals, from how many of each kind every patient brings."""
-    lacking = _lacking(truth)
-    if lacking:
-        return {name: without_interval(None, lacking) for name in _DECIDED}
-    per_patient = np.stack([np.bincount(members, weights=kind) for kind in kinds], axis=1)
-    found = {name: float(measure(per_patient.sum(axis=0))) for name, measure in _DECIDED.items()}
-    strata = strata_of(truth, members)
-    if not can_resample(strata):
-        return {name: without_interval(value, _ONE_PATIENT) for name, value in found.items()}
-    drawn = np.concatenate([c @ per_patient for c in resample(strata, cells=len(truth), seed=seed, draws=draws)])
-    return {name: with_interval(found[name], measure(drawn.T)) for name, measure in _DECIDED.items()}
+def _at(specificities: Sequence[float]) -> dict[str, Measure]:
+    """The sensitivity at each specificity, by its name in the record."""
+    return {f"{share:.2f}": partial(curves.sensitivity_at, specificity=share) for share in specificities}
 
 
-def _balanced_accuracy(kinds: np.ndarray) -> np.ndarray:
-    hits, misses, alarms, passes = kinds
-    return 0.5 * (hits / (hits + misses) + passes / (passes + alarms))
-
-
-def _f1(kinds: np.ndarray) -> np.ndarray:
-    hits, misses, alarms, _ = kinds
-    return 2 * hits / (2 * hits + misses + alarms)
-
-
-_DECIDED = {"balanced_accuracy": _balanced_accuracy, "f1": _f1}
+_RANKED: dict[str, Measure] = {
+    "auroc": auroc,
+    "average_precision": average_precision,
+}
 
 
 def _mean_of_top(values: np.ndarray, share: float) -> float:

@@ -34,7 +34,7 @@ def metrics_record(
         n: From `metrics.count_cases`.
         pixel: From `metrics.pixel_metrics`; None where the method gives no map or there are no masks.
         patient: From `metrics.image_metrics` on `aggregate_patients`; None without patients.
-        operating_point: From `metrics.operating_point`; None where the decision was withheld.
+        operating_point: From `confusion.operating_point`; None where the decision was withheld.
         baselines: From `baselines.baseline_metrics`.
         sensitivity_at: From `metrics.sensitivity_at`.
         lesions: From `froc.LesionTally.figures`; None without maps or outlined lesions.

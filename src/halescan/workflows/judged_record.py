@@ -8,13 +8,13 @@ import numpy as np
 
 from halescan.errors import SettingError
 from halescan.evaluation.baselines import baseline_metrics, columns
+from halescan.evaluation.confusion import operating_point
 from halescan.evaluation.leaks import shortcut_warnings
 from halescan.evaluation.metrics import (
     aggregate_patients,
     count_cases,
     image_figures,
     of_so_many_patients,
-    operating_point,
 )
 from halescan.evaluation.reliability import false_alarm_rate, reliability
 from halescan.evaluation.resampling import number_groups
