@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from halescan.evaluation.leaks import shortcut_sentence, shortcut_warnings
 from halescan.evaluation.metrics import of_so_many_patients
 from halescan.evaluation.ranks import holm, joined, mean_ranks
 from halescan.evaluation.results import plain
+from halescan.evaluation.roc import Points, as_points, precision_recall_points, roc_points
 from halescan.evaluation.seeds import Drawn, draw, over_seeds, paired
 from halescan.reporting.words import note_sentence
 from halescan.synthesis.distortions import DISTORTIONS
@@ -102,8 +103,8 @@ def curves_of(done: Sequence[Done]) -> dict[str, dict[str, Any]]:
         scored = _scored(cells)
         if scored is not None and scored.labels.any() and not scored.labels.all():
             found.setdefault(dataset, {})[method] = {
-                "roc": _roc(scored),
-                "pr": _precision_recall(scored),
+                "roc": _mean_curve(roc_points, scored),
+                "pr": _mean_curve(precision_recall_points, scored),
                 "alarms": _realised(scored),
                 "froc": _froc(cells),
             }
@@ -529,38 +530,13 @@ def _cell_record(done: Done) -> dict[str, Any]:
     return {**told, "image": metrics.get("image"), "pixel": metrics.get("pixel"), **cost}
 
 
-def _roc(scored: Scored) -> list[tuple[float, float]]:
-    """The curve of one seed with all its corners, or the mean over seeds of the rates found on a grid."""
-    curves = []
-    for row in scored.scores:
-        hits, alarms = _running(scored.labels, row)
-        curves.append((np.append(0, alarms / (~scored.labels).sum()), np.append(0, hits / scored.labels.sum())))
-    return _one_curve(curves)
-
-
-def _precision_recall(scored: Scored) -> list[tuple[float, float]]:
-    curves = []
-    for row in scored.scores:
-        hits, alarms = _running(scored.labels, row)
-        precision = hits / (hits + alarms)
-        curves.append((np.append(0, hits / scored.labels.sum()), np.append(precision[0], precision)))
-    return _one_curve(curves)
-
-
-def _one_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[float, float]]:
+def _mean_curve(curve: Callable[..., Points], scored: Scored) -> Points:
+    """The curve of one seed with all its corners, or the mean over seeds of its heights on a grid."""
+    curves = [curve(scored.labels, row) for row in scored.scores]
     if len(curves) == 1:
-        x, y = curves[0]
-    else:
-        x, y = _GRID, np.mean([np.interp(_GRID, one, two) for one, two in curves], axis=0)
-    return [(float(a), float(b)) for a, b in zip(x, y, strict=True)]
-
-
-def _running(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Hits and false alarms at each distinct threshold, strictest first."""
-    order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    hits = np.cumsum(labels[order])[last]
-    return hits, last + 1 - hits
+        return curves[0]
+    heights = [np.interp(_GRID, *np.transpose(one)) for one in curves]
+    return as_points(_GRID, np.mean(heights, axis=0))
 
 
 def _realised(scored: Scored) -> list[tuple[float, float]]:
