@@ -183,6 +183,40 @@ class SomeImages:
         return SomeImages(self.whole, self.indices[np.asarray(indices, np.intp)], batch_size=self.batch_size)
 
 
+class JoinedImages:
+    """The images of several cohorts as one, each behind those of the cohort before it.
+
+    Args:
+        parts: Those cohorts, at least one.
+    """
+
+    def __init__(self, *parts: Images, batch_size: int = 32) -> None:
+        self.parts, self.batch_size = parts, batch_size
+        self.starts = np.cumsum([0, *(len(part) for part in parts)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Batch:
+        """The images at these places, in this order."""
+        where = np.asarray(indices, np.intp)
+        owner = np.searchsorted(self.starts, where, side="right") - 1
+        asked = np.unique(owner) if len(where) else [0]
+        taken = [self.parts[one].take((where[owner == one] - self.starts[one]).tolist()) for one in asked]
+        order = np.argsort(np.argsort(owner, kind="stable"), kind="stable")
+        masks = [part.mask for part in taken if part.mask is not None]
+        return Batch(
+            np.concatenate([part.images for part in taken])[order],
+            np.concatenate(masks)[order] if len(masks) == len(taken) else None,
+            taken[0].spacing_mm if all(part.spacing_mm == taken[0].spacing_mm for part in taken) else None,
+        )
+
+    def __iter__(self) -> Iterator[Batch]:
+        """All images in order, batch by batch."""
+        for start in range(0, len(self), self.batch_size):
+            yield self.take(range(start, min(start + self.batch_size, len(self))))
+
+
 class Labelled:
     """Images of which readers called some healthy and the others abnormal, for the methods that learn from both.
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from halescan.data.dataset import CohortImages, JoinedImages, SomeImages
+from halescan.data.dataset import CohortImages
 from halescan.data.prepare import prepare
 from halescan.data.profiles import load_profile
 from halescan.data.table import Item, read_cohort
 from halescan.errors import OutputError, ScanError
 from halescan.io import read
-from halescan.types import Stack
+from halescan.types import SomeImages
 
 PROFILE = load_profile("generic", {"size": [20, 24]})
 
@@ -183,13 +183,3 @@ def test_the_record_holds_no_place_of_a_patient(tmp_path: Path, scans: tuple[Ite
     images = CohortImages(scans, PROFILE, folder=tmp_path / "cache")
     record = json.loads((images.folder / "images.json").read_text())
     assert set(record) == {"schema", "key", "shape", "count", "facts", "words", "pixels", "problems"}
-
-
-def test_joined_cohorts_are_read_as_one_in_any_order() -> None:
-    first, second = (Stack(np.arange(a, b, dtype=np.float32).reshape(-1, 1, 1, 1)) for a, b in ((0, 4), (4, 7)))
-    both = JoinedImages(first, second, batch_size=3)
-    assert len(both) == 7
-    assert both.take([6, 0, 4, 3, 6]).images.ravel().tolist() == [6, 0, 4, 3, 6]
-    assert both.take([1]).images.ravel().tolist() == [1]
-    assert [value for batch in both for value in batch.images.ravel().tolist()] == list(range(7))
-    assert both.take([0, 5]).mask is None

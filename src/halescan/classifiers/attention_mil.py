@@ -21,7 +21,7 @@ from halescan.training.loop import learn
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule, Tensors
 from halescan.training.weights import module_arrays, part_of, put_arrays
-from halescan.types import Batch, Images, SomeImages
+from halescan.types import Batch, Images, JoinedImages, SomeImages
 
 
 class AttentionMIL(BagClassifier):
@@ -85,7 +85,9 @@ class AttentionMIL(BagClassifier):
         self.network: _Attention | None = None
 
     def _learn(self, bags: Sequence[Images], labels: np.ndarray, run: Run) -> None:
-        describer = Describer.open(self.backbone, self.levels, images=_Joined(bags), run=run, steps=self.encoder_steps)
+        describer = Describer.open(
+            self.backbone, self.levels, images=JoinedImages(*bags), run=run, steps=self.encoder_steps
+        )
         rows = [
             describer.rows(SomeImages(bag, self._drawn(len(bag), number, run)), run) for number, bag in enumerate(bags)
         ]
@@ -189,25 +191,3 @@ class _Bags:
     def __iter__(self) -> Iterator[Batch]:
         for start in range(0, len(self), 8):
             yield self.take(range(start, min(start + 8, len(self))))
-
-
-class _Joined:
-    """Several cohorts as one."""
-
-    def __init__(self, parts: Sequence[Images]) -> None:
-        self.parts = parts
-        self.starts = np.cumsum([0, *(len(part) for part in parts)])
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def take(self, indices: Sequence[int]) -> Batch:
-        found = []
-        for place in indices:
-            part = int(np.searchsorted(self.starts, place, side="right")) - 1
-            found.append(self.parts[part].take([int(place) - int(self.starts[part])]).images)
-        return Batch(np.concatenate(found))
-
-    def __iter__(self) -> Iterator[Batch]:
-        for start in range(0, len(self), 32):
-            yield self.take(range(start, min(start + 32, len(self))))

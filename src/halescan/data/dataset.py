@@ -19,7 +19,7 @@ from halescan.data.profiles import Profile
 from halescan.data.tiles import sampled_tiles
 from halescan.errors import HalescanError, OutputError, ScanError
 from halescan.io import Problem, is_slide, read
-from halescan.types import Batch, Images, SomeImages
+from halescan.types import Batch, SomeImages
 
 _SCHEMA = "halescan.images/2"
 _PARTS = ("images.f32", "masks.bits", "rows.npz", "images.json")
@@ -147,38 +147,6 @@ class CohortImages:
         """One row of facts by name; what a scan did not know is left out."""
         numbers = {name: float(value) for name, value in zip(self._names, values, strict=True) if not np.isnan(value)}
         return {**numbers, **self._words.get(str(item), {})}
-
-
-class JoinedImages:
-    """The images of two cohorts, those of the second behind those of the first."""
-
-    def __init__(self, first: Images, second: Images, *, batch_size: int = 32) -> None:
-        self.first, self.second, self.batch_size = first, second, batch_size
-
-    def __len__(self) -> int:
-        return len(self.first) + len(self.second)
-
-    def take(self, indices: Sequence[int] | np.ndarray) -> Batch:
-        """The images at these places, in this order."""
-        where = np.asarray(indices, dtype=np.intp)
-        behind = where >= len(self.first)
-        parts = [
-            part.take((where[chosen] - start).tolist())
-            for part, start, chosen in ((self.first, 0, ~behind), (self.second, len(self.first), behind))
-            if chosen.any() or not where.size
-        ]
-        order = np.argsort(np.argsort(behind, kind="stable"), kind="stable")
-        masks = [part.mask for part in parts if part.mask is not None]
-        return Batch(
-            np.concatenate([part.images for part in parts])[order],
-            np.concatenate(masks)[order] if len(masks) == len(parts) else None,
-            parts[0].spacing_mm if all(part.spacing_mm == parts[0].spacing_mm for part in parts) else None,
-        )
-
-    def __iter__(self) -> Iterator[Batch]:
-        """All images in order, batch by batch."""
-        for start in range(0, len(self), self.batch_size):
-            yield self.take(range(start, min(start + self.batch_size, len(self))))
 
 
 def _write(

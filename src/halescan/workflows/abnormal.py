@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from halescan.data.dataset import CohortImages, JoinedImages
+from halescan.data.dataset import CohortImages
 from halescan.data.table import Cohort, read_cohort
 from halescan.detectors import Detector
 from halescan.errors import SettingError, TrainingError
 from halescan.training.run import Run
-from halescan.types import Images
+from halescan.types import Images, JoinedImages
 from halescan.workflows.healthy import content_digests
 
 
