@@ -1,7 +1,6 @@
 """Compare: every method on every data set with every seed, beside the trivial baselines, as one page and one table."""
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from halescan.errors import OutputError, SettingError
 from halescan.reporting.compare_page import write_compare_page
 from halescan.reporting.json_out import write_atomically, write_json
 from halescan.training.run import Progress, say_nothing
+from halescan.workflows.clock import Clock
 from halescan.workflows.comparison.plan import (
     Cell,
     DataSet,
@@ -305,21 +305,21 @@ class _Work:
 
 def _do_all(work: _Work, cells: Sequence[Cell], listen: Callable[[Progress], None]) -> list[Done]:
     """Every cell, one after the other: they are timed, and a machine's cores are not two machines."""
-    clock = _Clock(len(cells), listen)
+    clock = Clock(len(cells), "cells", listen)
     done: list[Done] = []
     steps: dict[tuple[str, str], Outcome] = {}
     try:
         for cell in cells:
-            clock.at(cell)
+            clock.begin(f"{cell.dataset.name}, {cell.method.name}, seed {cell.seed}", kind=cell.method.name)
             done.append(_do_one(work, cell, clock, steps))
-            clock.finished()
+            clock.finish()
     except KeyboardInterrupt as stop:
         stop.add_note(f"{len(done)} of {len(cells)} cells are done and kept; the same command goes on from there")
         raise
     return done
 
 
-def _do_one(work: _Work, cell: Cell, clock: "_Clock", steps: dict[tuple[str, str], Outcome]) -> Done:
+def _do_one(work: _Work, cell: Cell, clock: Clock, steps: dict[tuple[str, str], Outcome]) -> Done:
     """One cell: planned to fail, done before, or done now."""
     if cell.why_not:
         return Done(cell, None, Outcome(None, cell.why_not))
@@ -332,7 +332,7 @@ def _do_one(work: _Work, cell: Cell, clock: "_Clock", steps: dict[tuple[str, str
         cell = with_settings(cell, found["settings"])
     outcome = work.known(cell)
     if outcome is None:
-        clock.working = True
+        clock.work()
         outcome = run_cell(
             work.folder(cell.key), work.request(cell, "judge"), minutes=work.costs.cell_minutes, tell=clock.tell
         )
@@ -346,7 +346,7 @@ def _with_way_out(outcome: Outcome) -> Outcome:
     return replace(outcome, why_not=f"{outcome.why_not.rstrip('.')}; --retry tries it again")
 
 
-def _steps_of(work: _Work, cell: Cell, clock: "_Clock") -> Outcome:
+def _steps_of(work: _Work, cell: Cell, clock: Clock) -> Outcome:
     """How many steps fit into the budget: measured once for all seeds, and kept."""
     seconds = 60 * (work.costs.minutes or 0)
     budget = {**cell.request, "seconds": seconds, "seed": 0}
@@ -357,44 +357,5 @@ def _steps_of(work: _Work, cell: Cell, clock: "_Clock") -> Outcome:
     if found is not None and (found.result is not None or work.same_failure(folder, asked)):
         return found
     forget_failure(folder)
-    clock.working = True
+    clock.work()
     return run_cell(folder, asked, minutes=work.costs.cell_minutes, tell=clock.tell)
-
-
-class _Clock:
-    """How far all cells have come, and how long the rest will take at the pace of those done now."""
-
-    def __init__(self, total: int, listen: Callable[[Progress], None]) -> None:
-        self.total = total
-        self.listen = listen
-        self.done = 0
-        self.took: dict[str, list[float]] = {}
-        self.begun = time.monotonic()
-        self.working = False
-        self.method = self.stage = ""
-
-    def at(self, cell: Cell) -> None:
-        """A cell is begun."""
-        self.begun, self.working, self.method = time.monotonic(), False, cell.method.name
-        self.stage = f"{cell.dataset.name}, {cell.method.name}, seed {cell.seed}"
-
-    def finished(self) -> None:
-        """It is done; what was found on disk says nothing of the pace."""
-        if self.working:
-            self.took.setdefault(self.method, []).append(time.monotonic() - self.begun)
-        self.done += 1
-        if self.done == self.total:
-            self.listen(Progress("cells", self.done, self.total, seconds_left=0.0))
-
-    def tell(self, progress: Progress | None) -> None:
-        """Pass on how far the cell's process has come."""
-        stage = self.stage if progress is None else f"{self.stage}: {progress.stage}"
-        self.listen(Progress(stage, self.done, self.total, seconds_left=self._left()))
-
-    def _left(self) -> float | None:
-        every = [seconds for many in self.took.values() for seconds in many]
-        if not every:
-            return None
-        here = self.took.get(self.method, every)
-        rest = max(0.0, sum(here) / len(here) - (time.monotonic() - self.begun))
-        return rest + (self.total - self.done - 1) * sum(every) / len(every)

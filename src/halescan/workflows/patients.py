@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +23,7 @@ from halescan.io.identity import case_name, remember
 from halescan.training.run import Progress, Run, say_nothing
 from halescan.training.settings import typed_settings
 from halescan.types import Identity
+from halescan.workflows.clock import Clock
 from halescan.workflows.evaluation import figure_words
 from halescan.workflows.healthy import cohort_fingerprint, prepared
 from halescan.workflows.patient_level.baseline import RED, judge_untaught, red_of_patches
@@ -305,19 +305,19 @@ def _learn_all(
     """Every model's answers: those on disk, and the others now, each kept as soon as it is there."""
     jobs = models_to_learn(int(fold.max()) + 1)
     found = {job: answers for job in jobs if (answers := Answers.load(work / f"{job.name}.npz")) is not None}
-    clock = _Clock(len(jobs), run.listen, done=len(found))
+    clock = Clock(len(jobs), "models", run.listen, done=len(found))
     with _saying_what_is_kept(found, len(jobs)):
         for job in jobs:
             if job in found:
                 continue
+            clock.begin(f"model without fold {job.words}")
+            clock.work()
             folder = work / job.name
-            answers = ask(
-                job, recipe, study, patches, images, fold, replace(run, folder=folder, listen=clock.within(job))
-            )
+            answers = ask(job, recipe, study, patches, images, fold, replace(run, folder=folder, listen=clock.tell))
             answers.save(work / f"{job.name}.npz")
             shutil.rmtree(folder, ignore_errors=True)
             found[job] = answers
-            clock.finished()
+            clock.finish()
     return {job: found[job] for job in jobs}
 
 
@@ -329,34 +329,6 @@ def _saying_what_is_kept(found: Mapping[LeftOut, Answers], total: int) -> Iterat
     except KeyboardInterrupt as stop:
         stop.add_note(f"{len(found)} of {total} models are learned and kept; the same command goes on from there")
         raise
-
-
-class _Clock:
-    """How far all models have come, and how long the rest will take at the pace of those learned now."""
-
-    def __init__(self, total: int, listen: Callable[[Progress], None], *, done: int) -> None:
-        self.total, self.listen, self.done = total, listen, done
-        self.begun, self.now = time.monotonic(), 0
-
-    def within(self, job: LeftOut) -> Callable[[Progress], None]:
-        """A listener for what happens within one model."""
-        left_out = " and ".join(str(one + 1) for one in job.folds)
-
-        def tell(progress: Progress) -> None:
-            stage = f"model without fold {left_out}: {progress.stage}"
-            self.listen(Progress(stage, self.done, self.total, progress.loss, self._left()))
-
-        return tell
-
-    def finished(self) -> None:
-        """One more model is there."""
-        self.done, self.now = self.done + 1, self.now + 1
-        self.listen(Progress("models", self.done, self.total, seconds_left=self._left()))
-
-    def _left(self) -> float | None:
-        if not self.now:
-            return None
-        return (time.monotonic() - self.begun) / self.now * (self.total - self.done)
 
 
 def _done_already(out: Path, request: str, *, overwrite: bool) -> PatientsDone | None:

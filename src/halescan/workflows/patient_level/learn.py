@@ -107,8 +107,8 @@ def ask(
     healthy = np.flatnonzero(~out & (patches.known == 0) & ~patches.augmented)
     if not len(healthy):
         raise TrainingError(
-            f"no healthy patch is left to learn from without fold {' and '.join(str(f + 1) for f in job.folds)}; "
-            "fewer folds, or labels for more patches, would help"
+            f"no healthy patch is left to learn from without fold {job.words}; fewer folds, or labels for more "
+            "patches, would help"
         )
     strange = _strangeness(recipe, images, patches, healthy, asked, run)
     labelled = _labelled(patches, out)

@@ -29,6 +29,11 @@ class LeftOut:
         """Of its file."""
         return "without-" + "-".join(str(fold + 1) for fold in self.folds)
 
+    @property
+    def words(self) -> str:
+        """The folds for a person, from 1."""
+        return " and ".join(str(fold + 1) for fold in self.folds)
+
 
 def patient_folds(study: Study, patches: Patches, *, folds: int, seed: int) -> np.ndarray:
     """The fold `(patients,)` of each patient: those a table names, else dealt, spread by diagnosis and labels.
