@@ -1,37 +1,32 @@
 """Patients: from patches, slices or single images to a word on each patient, cross-validated by patient."""
 
-import json
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from halescan import __version__
-from halescan.classifiers import BagClassifier, Classifier, find_bag_classifier, find_classifier
 from halescan.data.dataset import CohortImages
-from halescan.data.profiles import Profile, load_profile
-from halescan.detectors import Detector
-from halescan.errors import OutputError, ScanError, SettingError
+from halescan.errors import ScanError
 from halescan.io import Problem
-from halescan.io.identity import case_name, remember
 from halescan.training.run import Progress, Run, say_nothing
-from halescan.training.settings import typed_settings
-from halescan.types import Identity
-from halescan.workflows.clock import Clock
 from halescan.workflows.evaluation import figure_words
 from halescan.workflows.healthy import cohort_fingerprint, prepared
 from halescan.workflows.patient_level.baseline import RED, judge_untaught, red_of_patches
+from halescan.workflows.patient_level.case_names import case_names, remember_patients, unnamed
 from halescan.workflows.patient_level.decide import CLASSIFIER, DETECTOR, Pooling, Rules, judge
 from halescan.workflows.patient_level.files import write_all
-from halescan.workflows.patient_level.learn import MIL, Answers, Recipe, ask
+from halescan.workflows.patient_level.judged_study import JudgedStudy
+from halescan.workflows.patient_level.learn import MIL, Answers, Recipe
+from halescan.workflows.patient_level.models import learn_all
 from halescan.workflows.patient_level.plan import LeftOut, check_folds, models_to_learn, patient_folds
-from halescan.workflows.patient_level.record import SCHEMA, patients_record
+from halescan.workflows.patient_level.recipe import new_recipe, profile_for
+from halescan.workflows.patient_level.record import patients_record
+from halescan.workflows.patient_level.results_folder import claim, done_already
 from halescan.workflows.patient_level.study import (
     Patches,
     Study,
@@ -42,10 +37,10 @@ from halescan.workflows.patient_level.study import (
     twin_remark,
     unseen_remark,
 )
-from halescan.workflows.train import digest, new_detector
+from halescan.workflows.train import digest
 
-NO_CLASSIFIER = "none"
 _STAINED = "SM"  # DICOM's word for slides: where colour alone may tell all
+_METHOD_FACTS = ("detector", "detector_settings", "classifier", "classifier_settings", "mil_settings")
 _POOLING_WORDS = {
     "share": "the share of patches above the cut",
     "max": "their strangest patch",
@@ -146,224 +141,41 @@ def patients(
         OutputError: if `out` holds something else and `overwrite` is not set, or cannot be written.
         KeyboardInterrupt: passed on, with a note of what is kept.
     """
-    out = Path(out)
     rules = Rules(pooling, top_share, false_alarms)
     check_folds(folds)
     study = read_study(Path(data), table=table, layout=layout, diagnoses=diagnoses)
-    fields = _profile(study, profile, profile_settings)
     settings = {
         DETECTOR: dict(detector_settings or {}),
         CLASSIFIER: dict(classifier_settings or {}),
         MIL: dict(mil_settings or {}),
     }
-    recipe, about = _recipe(fields, detector, classifier, size, settings, bags=pooling == MIL)
+    fields = profile_for(study, profile, profile_settings)
+    recipe, facts = new_recipe(fields, detector, classifier, size, settings, bags=pooling == MIL)
     run = Run(seed, device, weights=weights, resume=True, listen=listen)
-    fingerprint = cohort_fingerprint(as_cohort(study))
-    learned = {
-        **about,
-        "size": size,
+    learned = _what_is_learned(study, recipe, {**facts, "size": size}, run, folds)
+    asked = _Asked(study, tuple(case_names(study)), recipe, rules, run, learned, folds, shown, made_up, command, jobs)
+    record = done_already(Path(out), asked.request, overwrite=overwrite)
+    if record is None:
+        done = _carried_out(asked, Path(out), overwrite=overwrite)
+    else:
+        done = PatientsDone(Path(out), record, tuple(record["remarks"]))
+    if identity:
+        remember_patients(study, asked.names)
+    return done
+
+
+def _what_is_learned(study: Study, recipe: Recipe, facts: Mapping[str, Any], run: Run, folds: int) -> dict[str, Any]:
+    """All on which the models depend."""
+    return {
+        **facts,
         "profile_fields": recipe.profile.model_dump(mode="json"),
         "encoder": recipe.detector().check_run(run),
         "folds_asked": folds,
-        "seed": seed,
+        "seed": run.seed,
         "version": __version__,
-        "data": fingerprint,
+        "data": cohort_fingerprint(as_cohort(study)),
         "answers": digest([list(study.answers), list(study.given_folds or ()), *_parts_played(study)]),
     }
-    request = digest([learned, asdict(rules), shown, made_up])
-    names = [case_name(f"patient:{name}") for name in study.names]
-    done = _done_already(out, request, overwrite=overwrite)
-    if done is not None:
-        if identity:
-            _remember(study, names)
-        return done
-    work = _claim(out, overwrite=overwrite) / digest(learned)[:12]
-    try:
-        images = prepared(as_cohort(study), recipe.profile, work / "images", jobs=jobs, listen=listen)
-    except ScanError as error:  # no image at all; it names the first file
-        first = Problem(study.items[0].source.path, str(error))
-        raise ScanError(_unnamed(first, study, names)) from None
-    patches = patches_of(study, images)
-    try:
-        fold = patient_folds(study, patches, folds=folds, seed=seed)
-        answers = _learn_all(recipe, study, patches, images, fold, run, work)
-    except BaseException:
-        if images.problems:  # they name files, which may be called after patients
-            shutil.rmtree(work / "images", ignore_errors=True)
-        raise
-    judgements, problems, notes = judge(study, patches, fold, answers, rules)
-    baselines = {}
-    if _STAINED in recipe.profile.modalities:
-        red = red_of_patches(study.items, patches, work, jobs=jobs or os.cpu_count() or 1)
-        if red is not None:
-            baselines[RED] = judge_untaught(RED, red, study, patches, fold, answers, rules)
-    problems = (
-        *study.problems,
-        *(_unnamed(problem, study, names) for problem in images.problems),
-        *unseen_remark(study, patches),
-        *twin_remark(study),
-        *size_remark(images),
-        *problems,
-    )
-    about |= {
-        "version": __version__,
-        "folds": int(fold.max()) + 1,
-        "models": len(answers),
-        "pooling": asdict(rules),
-        "pooling_words": _POOLING_WORDS[pooling],
-        "false_alarms": false_alarms,
-        "seed": seed,
-        "layout": study.layout,
-        "fingerprint": fingerprint,
-        "command": command,
-        "made_up": made_up,
-        "notes": list(notes),
-        "request_sha256": request,
-        "problems": len(problems),
-    }
-    record = patients_record(
-        study,
-        patches,
-        fold,
-        judgements,
-        baselines,
-        names=names,
-        about=about,
-        remarks=_nameless(problems, study),
-        seed=seed,
-    )
-    write_all(
-        out,
-        record,
-        study,
-        patches,
-        fold,
-        judgements,
-        baselines,
-        names=names,
-        shown=shown,
-        window=recipe.profile.window_hu,
-    )
-    if identity:
-        _remember(study, names)
-    shutil.rmtree(work / "images", ignore_errors=True)  # as large as the data, and made again when needed
-    return PatientsDone(out, record, problems)
-
-
-def _profile(study: Study, profile: str | Path | None, changes: Mapping[str, Any] | None) -> Profile:
-    named = profile or study.profile
-    if named is None:
-        raise SettingError("name the --profile that fits these images, as histology or lung-ct (halescan profiles)")
-    return load_profile(named, changes)
-
-
-def _recipe(
-    fields: Profile,
-    detector: str | None,
-    classifier: str,
-    size: str,
-    settings: Mapping[str, dict[str, Any]],
-    *,
-    bags: bool,
-) -> tuple[Recipe, dict[str, Any]]:
-    """What is learned, checked now, and what is said about it."""
-
-    def new() -> Detector:
-        return new_detector(fields, detector, size, settings[DETECTOR])
-
-    first = new()
-    if first.needs_abnormal:
-        raise SettingError(f"{first.name} learns from abnormal examples; the detector here must learn healthy alone")
-    kind: Any = None if classifier == NO_CLASSIFIER else find_classifier(classifier)
-    typed = {} if kind is None else typed_settings(kind, settings[CLASSIFIER])
-
-    def fresh() -> Classifier:
-        return kind.preset(size, **typed)
-
-    about = {
-        "profile": fields.name,
-        "detector": first.name,
-        "detector_settings": first.settings,
-        "classifier": None if kind is None else kind.name,
-        "classifier_settings": None if kind is None else fresh().settings,
-    }
-    if not bags:
-        return Recipe(fields, new, None if kind is None else fresh, None), about
-    mil: Any = find_bag_classifier(MIL)
-    own = typed_settings(mil, settings[MIL])
-    about["mil_settings"] = mil.preset(size, **own).settings
-
-    def joint() -> BagClassifier:
-        return mil.preset(size, **own)
-
-    return Recipe(fields, new, None if kind is None else fresh, joint), about
-
-
-def _learn_all(
-    recipe: Recipe, study: Study, patches: Patches, images: CohortImages, fold: np.ndarray, run: Run, work: Path
-) -> dict[LeftOut, Answers]:
-    """Every model's answers: those on disk, and the others now, each kept as soon as it is there."""
-    jobs = models_to_learn(int(fold.max()) + 1)
-    found = {job: answers for job in jobs if (answers := Answers.load(work / f"{job.name}.npz")) is not None}
-    clock = Clock(len(jobs), "models", run.listen, done=len(found))
-    with _saying_what_is_kept(found, len(jobs)):
-        for job in jobs:
-            if job in found:
-                continue
-            clock.begin(f"model without fold {job.words}")
-            clock.work()
-            folder = work / job.name
-            answers = ask(job, recipe, study, patches, images, fold, replace(run, folder=folder, listen=clock.tell))
-            answers.save(work / f"{job.name}.npz")
-            shutil.rmtree(folder, ignore_errors=True)
-            found[job] = answers
-            clock.finish()
-    return {job: found[job] for job in jobs}
-
-
-@contextmanager
-def _saying_what_is_kept(found: Mapping[LeftOut, Answers], total: int) -> Iterator[None]:
-    """Add to a person's Ctrl-C how far it was."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        stop.add_note(f"{len(found)} of {total} models are learned and kept; the same command goes on from there")
-        raise
-
-
-def _done_already(out: Path, request: str, *, overwrite: bool) -> PatientsDone | None:
-    """The results of the same request, which need not be made twice.
-
-    Raises:
-        OutputError: if there are results of another request.
-    """
-    try:
-        record = json.loads((out / "patients.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if overwrite or not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        return None
-    if record["about"].get("request_sha256") == request:
-        return PatientsDone(out, record, tuple(record["remarks"]))
-    raise OutputError(
-        f"{out} holds results of other data or settings; choose another --out, or --overwrite to replace them (what "
-        "was learned is kept and used again)"
-    )
-
-
-def _claim(out: Path, *, overwrite: bool) -> Path:
-    """The folder of what is learned, in one of ours or a new one."""
-    work = out / "work"
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not work.is_dir())):
-        raise OutputError(f"{out} holds something else than patients' results; choose another --out")
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        if overwrite:
-            shutil.rmtree(out / "patients", ignore_errors=True)
-            (out / "patients.json").unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
-    return work
 
 
 def _parts_played(study: Study) -> list[list[int]]:
@@ -373,30 +185,123 @@ def _parts_played(study: Study) -> list[list[int]]:
     return [np.flatnonzero(which).tolist() for which in (study.augmented, study.judged)]
 
 
-def _unnamed(problem: Problem, study: Study, names: Sequence[str]) -> str:
-    """A problem with the patient's case name where the file, or a folder it lies in, has the patient's own."""
-    for item, patient in zip(study.items, study.patient_of, strict=True):
-        if item.source.path == problem.path:
-            own = re.compile(re.escape(study.names[int(patient)]), re.IGNORECASE)
-            place = own.sub(names[int(patient)], str(Path(*problem.path.parts[-3:])))
-            return problem.message.replace(str(problem.path), place)
-    return problem.message
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What was asked for, read and checked.
+
+    Args:
+        names: `(patients,)` the keyed case name of each.
+        learned: All on which the models depend.
+    """
+
+    study: Study
+    names: tuple[str, ...]
+    recipe: Recipe
+    rules: Rules
+    run: Run
+    learned: Mapping[str, Any]
+    folds: int
+    shown: int
+    made_up: str
+    command: str
+    jobs: int | None
+
+    @property
+    def models(self) -> str:
+        """The folder of these models, which another pooling shares."""
+        return digest(self.learned)[:12]
+
+    @property
+    def request(self) -> str:
+        """SHA-256 of all on which the results depend."""
+        return digest([self.learned, asdict(self.rules), self.shown, self.made_up])
 
 
-def _nameless(problems: tuple[str, ...], study: Study) -> list[str]:
-    """The problems as they may travel: a file that could not be read is counted, not named."""
-    words = [problem for problem in problems if "/" not in problem and "\\" not in problem]
-    files = len(problems) - len(words)
-    return [*words, *([f"{files} file{'s' * (files != 1)} could not be used"] if files else [])]
+def _carried_out(asked: _Asked, out: Path, *, overwrite: bool) -> PatientsDone:
+    """Prepare, learn, judge, write."""
+    work = claim(out, overwrite=overwrite) / asked.models
+    images = _prepared(asked, work / "images")
+    told = _judged(asked, images, work)
+    record = patients_record(told, about=_about(asked, told))
+    write_all(out, record, told, shown=asked.shown, window=asked.recipe.profile.window_hu)
+    shutil.rmtree(work / "images", ignore_errors=True)  # as large as the data, and made again when needed
+    return PatientsDone(out, record, told.problems)
 
 
-def _remember(study: Study, names: list[str]) -> None:
-    """Note which patient each case is, once a patient, with the folder of the first scan."""
-    first: dict[int, Path] = {}
-    for item, patient in zip(study.items, study.patient_of, strict=True):
-        first.setdefault(int(patient), item.source.path.parent)
-    for at, folder in first.items():
-        remember(names[at], Identity(patient=study.names[at]), source=folder)
+def _prepared(asked: _Asked, folder: Path) -> CohortImages:
+    """All images, as the profile prepares them."""
+    study = asked.study
+    try:
+        return prepared(as_cohort(study), asked.recipe.profile, folder, jobs=asked.jobs, listen=asked.run.listen)
+    except ScanError as error:  # no image at all; it names the first file
+        first = Problem(study.items[0].source.path, str(error))
+        raise ScanError(unnamed(first, study, asked.names)) from None
+
+
+def _judged(asked: _Asked, images: CohortImages, work: Path) -> JudgedStudy:
+    """Every method's word on every patch and patient."""
+    study, rules = asked.study, asked.rules
+    patches = patches_of(study, images)
+    fold, answers = _learned(asked, patches, images, work)
+    methods, problems, notes = judge(study, patches, fold, answers, rules)
+    red = _red(asked, patches, work)
+    baselines = {} if red is None else {RED: judge_untaught(RED, red, study, patches, fold, answers, rules)}
+    problems = (*_problems(asked, patches, images), *problems)
+    return JudgedStudy(study, asked.names, patches, fold, methods, baselines, problems, notes)
+
+
+def _learned(
+    asked: _Asked, patches: Patches, images: CohortImages, work: Path
+) -> tuple[np.ndarray, dict[LeftOut, Answers]]:
+    """The fold `(patients,)` of each patient, and what every model answers."""
+    study, run = asked.study, asked.run
+    try:
+        fold = patient_folds(study, patches, folds=asked.folds, seed=run.seed)
+        return fold, learn_all(asked.recipe, study, patches, images, fold, run, work)
+    except BaseException:
+        if images.problems:  # they name files, which may be called after patients
+            shutil.rmtree(work / "images", ignore_errors=True)
+        raise
+
+
+def _red(asked: _Asked, patches: Patches, work: Path) -> np.ndarray | None:
+    """`(n,)` share of red pixels of each patch, where slides are in colour."""
+    if _STAINED not in asked.recipe.profile.modalities:
+        return None
+    return red_of_patches(asked.study.items, patches, work, jobs=asked.jobs or os.cpu_count() or 1)
+
+
+def _problems(asked: _Asked, patches: Patches, images: CohortImages) -> tuple[str, ...]:
+    """What does not fit together in the data."""
+    study = asked.study
+    return (
+        *study.problems,
+        *(unnamed(problem, study, asked.names) for problem in images.problems),
+        *unseen_remark(study, patches),
+        *twin_remark(study),
+        *size_remark(images),
+    )
+
+
+def _about(asked: _Asked, told: JudgedStudy) -> dict[str, Any]:
+    """By what means the results came about."""
+    folds = int(told.fold.max()) + 1
+    return {
+        **{key: asked.learned[key] for key in ("profile", *_METHOD_FACTS, "version") if key in asked.learned},
+        "folds": folds,
+        "models": len(models_to_learn(folds)),
+        "pooling": asdict(asked.rules),
+        "pooling_words": _POOLING_WORDS[asked.rules.pooling],
+        "false_alarms": asked.rules.false_alarms,
+        "seed": asked.run.seed,
+        "layout": asked.study.layout,
+        "fingerprint": asked.learned["data"],
+        "command": asked.command,
+        "made_up": asked.made_up,
+        "notes": list(told.notes),
+        "request_sha256": asked.request,
+        "problems": len(told.problems),
+    }
 
 
 def _figures(found: Mapping[str, Any]) -> str:

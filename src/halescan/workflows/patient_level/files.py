@@ -12,8 +12,9 @@ from halescan.errors import OutputError
 from halescan.reporting.json_out import write_atomically, write_json
 from halescan.reporting.patients_page import write_patient_page, write_patients_page
 from halescan.workflows.patient_level.decide import Judgement
+from halescan.workflows.patient_level.judged_study import JudgedStudy
 from halescan.workflows.patient_level.pictures import thumbnails
-from halescan.workflows.patient_level.record import curves_of, leading
+from halescan.workflows.patient_level.record import curves_of
 from halescan.workflows.patient_level.study import Patches, Study
 
 _PATIENT_FACTS = ("score", "positive_share", "p_value", "p_value_is_bound", "positive", "answer")
@@ -21,58 +22,59 @@ _PATCH_FACTS = ("score", "healthy_tail", "above")
 
 
 def write_all(
-    out: Path,
-    record: Mapping[str, Any],
-    study: Study,
-    patches: Patches,
-    fold: np.ndarray,
-    judgements: Mapping[str, Judgement],
-    baselines: Mapping[str, Judgement],
-    *,
-    names: Sequence[str],
-    shown: int,
-    window: tuple[float, float] | None,
+    out: Path, record: Mapping[str, Any], told: JudgedStudy, *, shown: int, window: tuple[float, float] | None
 ) -> None:
     """Write all of it; `patients.json` comes last and says that the rest is there.
 
     Args:
-        names: `(patients,)` the keyed case name of each.
         shown: Patches shown of each patient at most.
 
     Raises:
         OutputError: if something cannot be written.
     """
-    lead = judgements[leading(judgements)]
-    pages = out / "patients"
+    _write_patient_pages(_made(out / "patients"), record, told, shown=shown, window=window)
+    write_atomically(_patients_csv(record), out / "patients.csv")
+    write_atomically(_patches_csv(told), out / "patches.csv")
+    write_patients_page(record, curves=curves_of(told), lead=told.leading, path=out / "report.html")
+    write_json(record, out / "patients.json")
+
+
+def _made(folder: Path) -> Path:
     try:
-        pages.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{pages}: cannot be written ({error.strerror}); choose another --out") from error
-    numbers = {name: at for at, name in enumerate(names)}
-    first = _order_of(judgements)
-    for told in record["patients"]:
-        at = numbers[told["case"]]
-        places = _suspicious(patches, first.tails, at)
-        wanted = [(int(patches.item[one]), int(patches.slice_index[one])) for one in places[:shown]]
-        pictures = [
-            {"bytes": picture, **_patch_words(judgements, int(one))}
-            for one, picture in zip(places[:shown], thumbnails(study.items, wanted, window=window), strict=True)
-            if picture is not None
-        ]
-        cut = first.patch_cuts[int(fold[at])].value
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
+    return folder
+
+
+def _write_patient_pages(
+    folder: Path, record: Mapping[str, Any], told: JudgedStudy, *, shown: int, window: tuple[float, float] | None
+) -> None:
+    """A page for each patient, the patches in the order of suspicion."""
+    numbers = {name: at for at, name in enumerate(told.names)}
+    lead = _order_of(told.methods)
+    for one in record["patients"]:
+        at = numbers[one["case"]]
+        places = _suspicious(told.patches, lead.tails, at)
         write_patient_page(
             record,
-            told,
-            pictures=pictures,
-            tails=first.tails[places].tolist(),
-            cut=cut,
-            path=pages / f"{told['case']}.html",
+            one,
+            pictures=_pictures(told, places[:shown], window),
+            tails=lead.tails[places].tolist(),
+            cut=lead.patch_cuts[int(told.fold[at])].value,
+            path=folder / f"{one['case']}.html",
         )
-    write_atomically(_patients_csv(record), out / "patients.csv")
-    every = {**baselines, **judgements}
-    write_atomically(_patches_csv(study, patches, fold, every, names), out / "patches.csv")
-    write_patients_page(record, curves=curves_of(study, patches, every), lead=lead.name, path=out / "report.html")
-    write_json(record, out / "patients.json")
+
+
+def _pictures(told: JudgedStudy, places: np.ndarray, window: tuple[float, float] | None) -> list[dict[str, Any]]:
+    """These patches as they are shown; one whose file has gone is left out."""
+    patches = told.patches
+    wanted = [(int(patches.item[one]), int(patches.slice_index[one])) for one in places]
+    return [
+        {"bytes": picture, **_patch_words(told.methods, int(one))}
+        for one, picture in zip(places, thumbnails(told.study.items, wanted, window=window), strict=True)
+        if picture is not None
+    ]
 
 
 def _order_of(judgements: Mapping[str, Judgement]) -> Judgement:
@@ -110,33 +112,33 @@ def _patients_csv(record: Mapping[str, Any]) -> str:
     return _as_csv([head, *rows])
 
 
-def _patches_csv(
-    study: Study, patches: Patches, fold: np.ndarray, judgements: Mapping[str, Judgement], names: Sequence[str]
-) -> str:
+def _patches_csv(told: JudgedStudy) -> str:
     """One row a patch that was measured, patient by patient."""
-    methods = [name for name, judged in judgements.items() if judged.by_patch]
+    methods = [judged for judged in told.every.values() if judged.by_patch]
     head = ["case", "number", "file", "slice", "label", "judged", "fold"]
-    head += [f"{name}_{fact}" for name in methods for fact in _PATCH_FACTS]
-    measured = np.flatnonzero(~patches.augmented)
-    order = sorted(measured.tolist(), key=lambda one: (names[int(patches.patient[one])], one))
-    rows, numbers = [], dict.fromkeys(names, 0)
+    head += [f"{judged.name}_{fact}" for judged in methods for fact in _PATCH_FACTS]
+    patient = told.patches.patient
+    measured = np.flatnonzero(~told.patches.augmented)
+    order = sorted(measured.tolist(), key=lambda one: (told.names[int(patient[one])], one))
+    rows, numbers = [], dict.fromkeys(told.names, 0)
     for one in order:
-        at = int(patches.patient[one])
-        numbers[names[at]] += 1
-        place = int(patches.slice_index[one])
-        rows.append(
-            [
-                names[at],
-                numbers[names[at]],
-                _file_name(study, int(patches.item[one]), at),
-                None if place < 0 else place,
-                {0: "healthy", 1: "abnormal"}.get(int(patches.own[one])),
-                bool(patches.judged[one]),
-                int(fold[at]) + 1,
-                *(fact for name in methods for fact in _facts(judgements[name], one)),
-            ]
-        )
+        case = told.names[int(patient[one])]
+        numbers[case] += 1
+        rows.append([case, numbers[case], *_patch(told, one), *(fact for by in methods for fact in _facts(by, one))])
     return _as_csv([head, *rows])
+
+
+def _patch(told: JudgedStudy, one: int) -> list[Any]:
+    """File, slice, label, whether the patient is judged by it, and fold."""
+    patches, at = told.patches, int(told.patches.patient[one])
+    place = int(patches.slice_index[one])
+    return [
+        _file_name(told.study, int(patches.item[one]), at),
+        None if place < 0 else place,
+        {0: "healthy", 1: "abnormal"}.get(int(patches.own[one])),
+        bool(patches.judged[one]),
+        int(told.fold[at]) + 1,
+    ]
 
 
 def _facts(judged: Judgement, one: int) -> tuple[float | None, float | None, bool]:

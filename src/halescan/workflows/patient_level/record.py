@@ -1,6 +1,6 @@
 """The content of `patients.json`: figures of patches and patients for every method, cuts, and what was said of whom."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,72 +11,45 @@ from halescan.evaluation.metrics import image_metrics, of_so_many_patients, wils
 from halescan.evaluation.results import plain
 from halescan.evaluation.roc import roc_points
 from halescan.scoring.cuts import FoldCuts
+from halescan.workflows.patient_level.case_names import without_files
 from halescan.workflows.patient_level.decide import Judgement
+from halescan.workflows.patient_level.judged_study import JudgedStudy
 from halescan.workflows.patient_level.study import LEVELS, Patches, Study
 
 SCHEMA = "halescan.patients/1"
 
 
-def patients_record(
-    study: Study,
-    patches: Patches,
-    fold: np.ndarray,
-    judgements: Mapping[str, Judgement],
-    baselines: Mapping[str, Judgement],
-    *,
-    names: Sequence[str],
-    about: Mapping[str, Any],
-    remarks: Sequence[str],
-    seed: int,
-) -> dict[str, Any]:
-    """All of it, ready for JSON.
+def patients_record(told: JudgedStudy, *, about: Mapping[str, Any]) -> dict[str, Any]:
+    """All of it, ready for JSON, and without anybody's name.
 
     Args:
-        names: `(patients,)` the keyed case name of each.
         about: Profile, methods, settings, seed ... as plain values.
-        remarks: Sentences that name nobody.
-        baselines: What numbers say with which nothing was learned, judged as the methods are.
     """
-
-    def told(judged_by: Mapping[str, Judgement]) -> dict[str, Any]:
-        return {
-            name: {
-                "patch": _patch_figures(patches, judged, seed) if judged.by_patch else None,
-                "patient": _patient_figures(study, judged, seed, float(about["false_alarms"])),
-                "cuts": _cuts(judged),
-            }
-            for name, judged in judged_by.items()
-        }
-
     return {
         "schema": SCHEMA,
         "created_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "research_use_only": True,
         "about": plain(about),
-        "n": _counts(study, patches),
-        "remarks": list(remarks),
-        "methods": told(judgements),
-        "baselines": told(baselines),
-        "patients": [_patient(study, patches, fold, judgements, names, at) for at in _shown(study, judgements)],
+        "n": _counts(told.study, told.patches),
+        "remarks": without_files(told.problems),
+        "methods": _figures(told, told.methods, about),
+        "baselines": _figures(told, told.baselines, about),
+        "patients": [_patient(told, at) for at in _shown(told)],
     }
 
 
-def curves_of(study: Study, patches: Patches, judgements: Mapping[str, Judgement]) -> dict[str, dict[str, Any]]:
+def curves_of(told: JudgedStudy) -> dict[str, dict[str, Any]]:
     """ROC points by level and method, where both classes are there."""
     curves: dict[str, dict[str, Any]] = {"patch": {}, "patient": {}}
-    for name, judged in judgements.items():
-        used = _tested(patches, judged)
-        if used.any() and len(np.unique(patches.own[used])) == 2:
-            curves["patch"][name] = roc_points(patches.own[used] == 1, judged.tails[used])
+    study, own = told.study, told.patches.own
+    for name, judged in told.every.items():
+        used = _tested(told.patches, judged)
+        if used.any() and len(np.unique(own[used])) == 2:
+            curves["patch"][name] = roc_points(own[used] == 1, judged.tails[used])
         who = study.known & np.isfinite(judged.scores)
         if len(np.unique(study.positive[who])) == 2:
             curves["patient"][name] = roc_points(study.positive[who], judged.scores[who])
     return curves
-
-
-def leading(judgements: Mapping[str, Judgement]) -> str:
-    """The method that orders patients and patches in the reports: the last, which knows most."""
-    return list(judgements)[-1]
 
 
 def _counts(study: Study, patches: Patches) -> dict[str, int]:
@@ -95,6 +68,21 @@ def _counts(study: Study, patches: Patches) -> dict[str, int]:
     if study.has_levels:
         counts |= {level.lower(): sum(answer == level for answer in study.answers) for level in ("LOW", "HIGH")}
     return counts
+
+
+def _figures(
+    told: JudgedStudy, judgements: Mapping[str, Judgement], about: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Of patches, of patients, and the cuts, by method."""
+    seed, rate = int(about["seed"]), float(about["false_alarms"])
+    return {
+        name: {
+            "patch": _patch_figures(told.patches, judged, seed) if judged.by_patch else None,
+            "patient": _patient_figures(told.study, judged, seed, rate),
+            "cuts": _cuts(judged),
+        }
+        for name, judged in judgements.items()
+    }
 
 
 def _tested(patches: Patches, judged: Judgement) -> np.ndarray:
@@ -153,36 +141,31 @@ def _one_cut(cut: FoldCuts) -> dict[str, Any]:
     return {"used": plain(cut.value), "folds": plain(list(cut.values)), "how": cut.how}
 
 
-def _shown(study: Study, judgements: Mapping[str, Judgement]) -> list[int]:
+def _shown(told: JudgedStudy) -> list[int]:
     """Patients in the order of suspicion by the leading method."""
-    scores = judgements[leading(judgements)].scores
-    judged = [at for at in range(len(study.names)) if np.isfinite(scores[at])]
+    scores = told.methods[told.leading].scores
+    judged = [at for at in range(len(told.names)) if np.isfinite(scores[at])]
     return sorted(judged, key=lambda at: -scores[at])
 
 
-def _patient(
-    study: Study,
-    patches: Patches,
-    fold: np.ndarray,
-    judgements: Mapping[str, Judgement],
-    names: Sequence[str],
-    at: int,
-) -> dict[str, Any]:
-    own = (patches.patient == at) & patches.judged
+def _patient(told: JudgedStudy, at: int) -> dict[str, Any]:
+    own = (told.patches.patient == at) & told.patches.judged
     return {
-        "case": names[at],
-        "diagnosis": study.answers[at],
-        "fold": int(fold[at]) + 1,
+        "case": told.names[at],
+        "diagnosis": told.study.answers[at],
+        "fold": int(told.fold[at]) + 1,
         "patches": int(own.sum()),
-        "methods": {
-            name: {
-                "score": plain(float(judged.scores[at])),
-                "positive_share": plain(float(judged.above[own].mean())) if judged.by_patch and own.any() else None,
-                "p_value": plain(float(judged.p_values[at])),
-                "p_value_is_bound": bool(judged.bounds[at]),
-                "positive": bool(judged.positive[at]),
-                "answer": str(judged.answers[at]) or None,
-            }
-            for name, judged in judgements.items()
-        },
+        "methods": {name: _word(judged, own, at) for name, judged in told.methods.items()},
+    }
+
+
+def _word(judged: Judgement, own: np.ndarray, at: int) -> dict[str, Any]:
+    """What a method says of a patient; `own (n,)` are the patches it judges by."""
+    return {
+        "score": plain(float(judged.scores[at])),
+        "positive_share": plain(float(judged.above[own].mean())) if judged.by_patch and own.any() else None,
+        "p_value": plain(float(judged.p_values[at])),
+        "p_value_is_bound": bool(judged.bounds[at]),
+        "positive": bool(judged.positive[at]),
+        "answer": str(judged.answers[at]) or None,
     }
