@@ -12,6 +12,9 @@ from halescan.reporting.compare_page import write_compare_page
 from halescan.reporting.json_out import write_atomically, write_json
 from halescan.training.run import Progress, say_nothing
 from halescan.workflows.clock import Clock
+from halescan.workflows.comparison.curves import curves_of
+from halescan.workflows.comparison.done import Done
+from halescan.workflows.comparison.page_pictures import pictures_of
 from halescan.workflows.comparison.plan import (
     Cell,
     DataSet,
@@ -23,7 +26,7 @@ from halescan.workflows.comparison.plan import (
     with_settings,
 )
 from halescan.workflows.comparison.published import check_published, read_published
-from halescan.workflows.comparison.record import Done, comparison_record, curves_of, pictures_of
+from halescan.workflows.comparison.record import comparison_record
 from halescan.workflows.comparison.run import Outcome, asked_of, forget_failure, outcome_of, run_cell
 from halescan.workflows.comparison.table import markdown, terminal_lines
 from halescan.workflows.leaks import check_data
