@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from halescan.reporting.compare_page import counted, figure, render_compare_page, seconds, seeds_text, sentence, setting
+from halescan.reporting.compare_page import render_compare_page
 from tests.reporting.compared import distorted, made, made_curves
 
 
@@ -62,15 +62,6 @@ def test_a_name_from_outside_cannot_break_the_page() -> None:
     record = made(1, 2)
     record["sets"][0]["published"][0]["method"] = "<script>alert(1)</script>"
     assert "<script>" not in page(record)
-
-
-def test_figures_are_written_with_what_is_known_of_them() -> None:
-    assert figure({"value": 0.9, "low": 0.85, "high": 0.95}) == "0.900 (0.850–0.950)"
-    assert figure({"value": 0.9, "low": None, "high": None}) == "0.900"
-    assert figure(None) == figure({"value": None}) == "–"
-    assert seeds_text({"seeds": {"count": 3, "sd": 0.0041}}) == "3 (SD 0.004)"
-    assert seeds_text({"seeds": {"count": 1, "sd": None}}) == "1"
-    assert (seconds(None), seconds(3.21), seconds(1234.5)) == ("–", "3.2", "1,234")
 
 
 def test_a_method_that_learned_from_abnormal_scans_too_is_marked_supervised() -> None:
@@ -145,21 +136,6 @@ def test_a_method_that_gives_the_same_with_every_seed_says_so() -> None:
     text = page(record)
     assert "ran once" in text
     assert "method-1 0, which stands for any" in text
-
-
-def test_settings_are_in_words_and_counts_agree_with_their_noun() -> None:
-    assert (setting(True), setting(None), setting([6, 10]), setting({"side": 64})) == (
-        "yes",
-        "none",
-        "(6, 10)",
-        "side 64",
-    )
-    assert (counted(1, "case"), counted(1200, "case")) == ("1 case", "1,200 cases")
-    assert (sentence("the patients"), sentence("file-size alone."), sentence("")) == (
-        "The patients.",
-        "file-size alone.",
-        ".",
-    )
 
 
 def test_trivial_statistics_say_that_they_are_of_prepared_scans() -> None:
