@@ -1,6 +1,5 @@
 """Evaluation: figures with intervals, beside the trivial baselines."""
 
-import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from halescan.workflows.examine import examine
 from halescan.workflows.model import Model, load_model
 from halescan.workflows.train import train
 from tests.data.layouts.made import brats
+from tests.workflows.csv_rows import csv_rows
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def evaluated(model_folder: Path, test_set: Path, tmp_path_factory: pytest.TempP
 
 
 def test_the_auroc_is_that_of_the_scores_it_writes(evaluated: Path) -> None:
-    rows = list(csv.DictReader((evaluated / "scores.csv").read_text().splitlines()))
+    rows = csv_rows(evaluated / "scores.csv")
     labels, scores = [row["label"] == "abnormal" for row in rows], [float(row["score"]) for row in rows]
     record = json.loads((evaluated / "metrics.json").read_text())
     assert record["image"]["auroc"]["value"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-9)
@@ -199,7 +199,7 @@ Column = Callable[[int, Path], str]
 
 
 def rows_of(out: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
+    return csv_rows(out / "scores.csv")
 
 
 def with_manifest(test_set: Path, folder: Path, **columns: Column) -> Path:

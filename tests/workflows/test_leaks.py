@@ -1,6 +1,5 @@
 """Leaks planted in small data sets are found, ranked and told with the way out; clean ones are left in peace."""
 
-import csv
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from halescan.errors import OutputError, TableError
 from halescan.evaluation.leaks import shortcut_warnings
 from halescan.workflows.leaks import LeakReport, check_data, leaks
 from tests.data.test_copies import body, jpeg
+from tests.workflows.csv_rows import csv_rows
 
 DATA = Path(os.environ.get("HALESCAN_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PARTS = ("train/healthy", "test/healthy", "test/abnormal")
@@ -107,7 +107,7 @@ def test_copies_across_the_split_are_found_by_bytes_by_pixels_and_by_look(plante
     assert (leak.key, leak.level) == ("copies", "grave")
     assert leak.sentence.startswith(f"3 of {2 * COUNT + 3} test scans (3 healthy, 0 abnormal)")
     assert report.record["copies"] == {"train and test": {"bytes": 1, "pixels": 1, "look": 1}}
-    rows = list(csv.DictReader((tmp_path / "out/pairs.csv").read_text().splitlines()))
+    rows = csv_rows(tmp_path / "out/pairs.csv")
     assert {(row["file"], row["other_file"], row["same"], row["mirrored"]) for row in rows} == {
         ("healthy/000.png", "healthy/bytes.png", "bytes", "no"),
         ("healthy/001.png", "healthy/pixels.bmp", "pixels", "no"),

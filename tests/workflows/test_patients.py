@@ -17,6 +17,7 @@ from halescan.errors import OutputError, ScanError, SettingError
 from halescan.io.identity import case_name
 from halescan.training.run import Progress
 from halescan.workflows.patients import PatientsDone, patients
+from tests.workflows.csv_rows import csv_rows
 from tests.workflows.patient_studies import cohort, write_hpylori, write_table
 
 SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/patients-1.schema.json"
@@ -48,10 +49,6 @@ def done(study: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         return patients(study, out=tmp_path_factory.mktemp("patients") / "out", identity=True, **TINY)
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text().splitlines()))
-
-
 def test_specks_are_found_in_patches_and_patients_by_all_three(done: PatientsDone) -> None:
     assert list(done.record["methods"]) == ["detector", "classifier", "fusion"]
     for found in done.record["methods"].values():
@@ -66,7 +63,7 @@ def test_specks_are_found_in_patches_and_patients_by_all_three(done: PatientsDon
 
 def test_bug_4_what_is_decided_is_what_the_median_of_the_folds_says(done: PatientsDone) -> None:
     """The median of folds decides, on the files that are written."""
-    for told in rows(done.out / "patches.csv"):
+    for told in csv_rows(done.out / "patches.csv"):
         for name, found in done.record["methods"].items():
             cut = found["cuts"]["patch"][int(told["fold"]) - 1]
             assert cut["used"] == pytest.approx(np.median([one for one in cut["folds"] if one is not None]))
@@ -79,7 +76,7 @@ def test_bug_4_what_is_decided_is_what_the_median_of_the_folds_says(done: Patien
 
 
 def test_the_tables_have_a_row_for_each_patient_and_patch(done: PatientsDone) -> None:
-    people, patches = rows(done.out / "patients.csv"), rows(done.out / "patches.csv")
+    people, patches = csv_rows(done.out / "patients.csv"), csv_rows(done.out / "patches.csv")
     assert len(people) == 11
     assert len(patches) == 66
     assert {row["case"] for row in people} == {row["case"] for row in patches}
@@ -323,7 +320,7 @@ def test_the_share_of_red_pixels_stands_beside_the_methods(done: PatientsDone) -
     assert red["patch"]["auroc"]["value"] > 0.9
     assert red["patient"]["n"] == {"positive": 6, "negative": 5}
     assert any(line.startswith("patch red-count: AUROC") for line in done.lines())
-    shares = [float(row["red-count_score"]) for row in rows(done.out / "patches.csv")]
+    shares = [float(row["red-count_score"]) for row in csv_rows(done.out / "patches.csv")]
     assert min(shares) < 0.01 < max(shares) < 0.2
     assert "red-count (nothing learned)" in (done.out / "report.html").read_text()
 
@@ -351,7 +348,7 @@ def test_slices_of_volumes_go_the_same_way(tmp_path: Path) -> None:
     assert found.record["n"]["patches"] == 60
     assert found.record["baselines"] == {}  # grey slices have no red
     assert found.record["methods"]["detector"]["patient"]["auroc"]["value"] > 0.9
-    slices = {row["slice"] for row in rows(found.out / "patches.csv")}
+    slices = {row["slice"] for row in csv_rows(found.out / "patches.csv")}
     assert slices == {"0", "1", "2", "3", "4", "5"}
 
 

@@ -18,6 +18,7 @@ from halescan.evaluation.pixels import pixel_metrics
 from halescan.io import read
 from halescan.workflows.evaluate import evaluate
 from halescan.workflows.score_files import evaluate_scores
+from tests.workflows.csv_rows import csv_rows
 
 RANDOM = np.random.default_rng(0)
 
@@ -60,7 +61,7 @@ def scores(folder: Path, *, extra: dict[str, list[str]] | None = None, drop: int
 
 
 def values_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    rows = list(csv.DictReader(path.read_text().splitlines()))
+    rows = csv_rows(path)
     return np.array([row["file"].startswith("abnormal") for row in rows]), np.array([float(r["score"]) for r in rows])
 
 
@@ -149,7 +150,7 @@ def test_maps_are_counted_and_their_largest_value_is_the_score(kind: str, pictur
         assert done.record["pixel"][name]["value"] == pytest.approx(expected[name]["value"], abs=1e-9)
     assert done.record["pixel"]["dice"]["value"] > 0
     assert done.record["lesions"]["lesions"] == 10
-    rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").read_text().splitlines()))
+    rows = csv_rows(tmp_path / "out" / "scores.csv")
     largest = {path.name.partition(".")[0]: float(read(path).pixels.max()) for path in folder.rglob(f"*{kind}")}
     for row in rows:
         assert float(row["score"]) == pytest.approx(largest[Path(row["file"]).stem], rel=1e-6)

@@ -10,8 +10,10 @@ from halescan.data.item import Item
 from halescan.io import source_of
 from halescan.workflows.patient_level.baseline import RED, judge_untaught, red_of_patches, red_shares
 from halescan.workflows.patient_level.decide import Rules, judge
-from halescan.workflows.patient_level.study import Patches
-from tests.workflows.patient_level.test_decide import FOLDS, answered, blind, good, patches_for, study_of
+from halescan.workflows.patient_level.study import Patches, Study
+from tests.workflows.patient_level.made_answers import answered, blind, good
+
+Cohort = tuple[Study, Patches, np.ndarray, np.ndarray]
 
 
 def written(folder: Path, name: str, red: int, *, grey: bool = False) -> Item:
@@ -52,10 +54,8 @@ def test_it_is_counted_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pooling", ["share", "attention-mil"])
-def test_it_is_judged_as_a_detector_with_the_same_numbers_would_be(pooling: str) -> None:
-    answers = ["NEG", "NEG", "LOW", "HIGH"] * 10
-    study, patches = study_of(answers), patches_for(answers)
-    fold, truth = np.arange(40) // 4 % FOLDS, patches.own == 1
+def test_it_is_judged_as_a_detector_with_the_same_numbers_would_be(cohort: Cohort, pooling: str) -> None:
+    study, patches, fold, truth = cohort
     raw = good(truth, np.random.default_rng(0))
     models = answered(patches, fold, truth, blind)
     found = judge_untaught(RED, raw, study, patches, fold, models, Rules(pooling))  # type: ignore[arg-type]
@@ -66,10 +66,8 @@ def test_it_is_judged_as_a_detector_with_the_same_numbers_would_be(pooling: str)
     assert np.mean(learned.positive == study.positive) < 0.8
 
 
-def test_what_is_said_of_a_folds_patients_does_not_move_its_own_cuts() -> None:
-    answers = ["NEG", "NEG", "LOW", "HIGH"] * 10
-    study, patches = study_of(answers), patches_for(answers)
-    fold, truth = np.arange(40) // 4 % FOLDS, patches.own == 1
+def test_what_is_said_of_a_folds_patients_does_not_move_its_own_cuts(cohort: Cohort) -> None:
+    study, patches, fold, truth = cohort
     raw = good(truth, np.random.default_rng(0))
     models = answered(patches, fold, truth, blind)
     mine = fold[patches.patient] == 2

@@ -13,6 +13,7 @@ from halescan.data.profiles import load_profile
 from halescan.errors import SettingError, TableError
 from halescan.workflows.patient_level.plan import patient_folds
 from halescan.workflows.patient_level.study import Study, patches_of, read_study, size_remark
+from tests.workflows.csv_rows import csv_rows
 from tests.workflows.patient_studies import cohort, patch, write_hpylori, write_table
 
 PEOPLE = cohort(3, 2, 2)
@@ -20,7 +21,7 @@ PEOPLE = cohort(3, 2, 2)
 
 def rewritten(root: Path, change: dict[str, str], *, keep: tuple[str, ...] | None = None) -> Path:
     """The manifest with cells of every row changed, and perhaps only some columns kept."""
-    rows = list(csv.DictReader((root / "manifest.csv").read_text().splitlines()))
+    rows = csv_rows(root / "manifest.csv")
     columns = keep or tuple(rows[0])
     with (root / "manifest.csv").open("w", newline="") as sink:
         table = csv.DictWriter(sink, columns, extrasaction="ignore")
