@@ -153,12 +153,20 @@ def patients(
     recipe, facts = new_recipe(fields, detector, classifier, size, settings, bags=pooling == MIL)
     run = Run(seed, device, weights=weights, resume=True, listen=listen)
     learned = _what_is_learned(study, recipe, {**facts, "size": size}, run, folds)
-    asked = _Asked(study, tuple(case_names(study)), recipe, rules, run, learned, folds, shown, made_up, command, jobs)
-    record = done_already(Path(out), asked.request, overwrite=overwrite)
-    if record is None:
-        done = _carried_out(asked, Path(out), overwrite=overwrite)
-    else:
-        done = PatientsDone(Path(out), record, tuple(record["remarks"]))
+    asked = _Asked(
+        study=study,
+        names=tuple(case_names(study)),
+        recipe=recipe,
+        rules=rules,
+        run=run,
+        learned=learned,
+        folds=folds,
+        shown=shown,
+        made_up=made_up,
+        command=command,
+        jobs=jobs,
+    )
+    done = _done_before(asked, Path(out), overwrite=overwrite) or _carried_out(asked, Path(out), overwrite=overwrite)
     if identity:
         remember_patients(study, asked.names)
     return done
@@ -215,6 +223,12 @@ class _Asked:
     def request(self) -> str:
         """SHA-256 of all on which the results depend."""
         return digest([self.learned, asdict(self.rules), self.shown, self.made_up])
+
+
+def _done_before(asked: _Asked, out: Path, *, overwrite: bool) -> PatientsDone | None:
+    """The results of the same request, which need not be made twice."""
+    record = done_already(out, asked.request, overwrite=overwrite)
+    return None if record is None else PatientsDone(out, record, tuple(record["remarks"]))
 
 
 def _carried_out(asked: _Asked, out: Path, *, overwrite: bool) -> PatientsDone:
