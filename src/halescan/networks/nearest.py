@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 _ROOM = 2**24  # distances in one block of a search by place: 64 MB
+_ROOM_ON_CPU = 2**16  # queries in such a block where distances are kept of one place at a time
 _ROOM_OF_ALL = 2**19  # in one block of a search among all: 2 MB stay in the cache, which is half again as fast
 
 
@@ -34,8 +35,8 @@ class BankByPlace:
 
     def nearest(self, queries: Tensor, *, count: int = 1) -> tuple[Tensor, Tensor]:
         """Queries `(n, p, d)` to distances, nearest first, and the numbers of their images: both `(n, p, count)`."""
-        share = max(1, _ROOM // (self.around.numel() * self.patches.shape[1]))
-        parts = [self._nearest(part, count) for part in queries.split(share)]
+        room = _ROOM_ON_CPU if queries.device.type == "cpu" else _ROOM // self.patches.shape[1]
+        parts = [self._nearest(part, count) for part in queries.split(max(1, room // self.around.numel()))]
         return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
     def _nearest(self, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -136,6 +137,9 @@ def spread_out(rows: Tensor, *, keep: int, seed: int, dimensions: int = 24) -> T
 
 def _smallest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` smallest along the last axis and where they stand."""
+    if count == 1 and values.device.type == "cpu":
+        place = torch.from_numpy(values.numpy().argmin(-1, keepdims=True))  # NumPy's is eight times as fast as torch's
+        return values.gather(-1, place), place
     if count == 1:
         return values.min(-1, keepdim=True)
     return values.topk(min(count, values.shape[-1]), largest=False)
