@@ -1,7 +1,6 @@
 """The map as NIfTI, lying exactly on the scan it was made from in any viewer."""
 
-import gzip
-import io
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from halescan.types import Scan
 
 STEPS = 1024  # to an exponent of ten: 0.2 % of the share, in whole numbers of 16 bits, which pack well
 _LARGEST = 32767
+_BEFORE_VOXELS = 352  # bytes: the header, and four zeros that say that nothing extends it
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # LPS millimetres to RAS millimetres
 _REVERSED = np.eye(4)[:, [2, 1, 0, 3]]  # index (x, y, z, 1) to (z, y, x, 1)
 
@@ -32,7 +32,9 @@ def write_map(scan: Scan, tail: np.ndarray, path: Path) -> None:
     """
     if tail.shape != scan.shape:
         raise ShapeError(f"a map of shape {tail.shape} does not lie on a scan of shape {scan.shape}")
-    packed = gzip.compress(_nifti_bytes(scan, tail), compresslevel=1, mtime=0)
+    from imagecodecs import gzip_encode  # libdeflate: half the time of zlib
+
+    packed = gzip_encode(_nifti_bytes(scan, tail), level=1)
     try:
         path.write_bytes(packed)
     except OSError as problem:
@@ -48,29 +50,36 @@ def affine_ras(scan: Scan) -> np.ndarray | None:
 
 
 def _nifti_bytes(scan: Scan, tail: np.ndarray) -> bytes:
+    affine = affine_ras(scan)
+    header = _header(scan.shape, scan.spacing_mm, None if affine is None else affine.tobytes())
+    fine = np.multiply(tail, np.float32(STEPS), dtype=np.float32)
+    whole = np.rint(np.minimum(np.fmax(fine, 0), _LARGEST))  # fmax takes the number where the other is none
+    return header + whole.astype("<i2").tobytes()  # (z, y, x) in C order is the file's (x, y, z) in Fortran's
+
+
+@lru_cache(maxsize=64)
+def _header(shape: tuple[int, ...], spacing_mm: tuple[float, ...] | None, affine_ras: bytes | None) -> bytes:
+    """All that stands before the voxels; many pictures share it."""
     import nibabel  # a fifth of a second, and only where a map is written
 
-    fine = np.nan_to_num(np.asarray(tail, np.float32) * STEPS, nan=0.0, posinf=_LARGEST, neginf=0.0)
-    values = np.rint(np.clip(fine, 0, _LARGEST)).astype(np.int16)
-    volume = values.T if scan.dims == 3 else values.T[..., None]
-    affine = affine_ras(scan)
-    image = nibabel.Nifti1Image(volume, affine, dtype=np.int16)
+    affine = None if affine_ras is None else np.frombuffer(affine_ras).reshape(4, 4)
+    sides = (*reversed(shape), *(1,) * (3 - len(shape)))
+    image = nibabel.Nifti1Image(np.broadcast_to(np.int16(0), sides), affine, dtype=np.int16)
     header = image.header
     header.set_slope_inter(1 / STEPS, 0)
     header.set_xyzt_units("mm")
     header["descrip"] = b"Halescan -log10 healthy tail; research use only"
     header["cal_min"], header["cal_max"] = 0.0, 4.0
     if affine is None:
-        gaps = tuple(reversed(scan.spacing_mm or (1.0,) * scan.dims))
-        header.set_zooms(gaps if scan.dims == 3 else (*gaps, 1.0))
+        gaps = tuple(reversed(spacing_mm or (1.0,) * len(shape)))
+        header.set_zooms((*gaps, *(1.0,) * (3 - len(shape))))
         image.set_sform(None, code=0)
         image.set_qform(None, code=0)
     else:
         image.set_sform(affine, code="scanner")
         _set_qform(image, affine)
-    sink = io.BytesIO()
-    image.to_stream(sink)
-    return sink.getvalue()
+    header["vox_offset"] = _BEFORE_VOXELS
+    return header.as_byteswapped("<").binaryblock.ljust(_BEFORE_VOXELS, b"\0")
 
 
 def _set_qform(image: object, affine: np.ndarray) -> None:
