@@ -16,6 +16,7 @@ from halescan.types import Scan
 
 MOST_AHEAD = 48  # cases
 BYTES_AHEAD = 32 * 2**20  # on disk; a few times as much once decoded
+BYTES_KEPT = 32 * 2**20  # of cases looked at before they are scored: a hundred pictures
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class Opened:
     scan: Scan | None
     images: tuple[Prepared, ...] = ()
     error: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Of pixels, images and masks."""
+        pixels = 0 if self.scan is None else self.scan.pixels.nbytes
+        return pixels + sum(image.image.nbytes + image.mask.nbytes for image in self.images)
 
 
 def cases_of(cohort: Cohort) -> list[Case]:
@@ -70,14 +77,36 @@ def item_key(item: Item) -> str:
     return f"file:{Path(source.path).resolve()}:{source.series or ''}:{source.part or ''}:{source.index}{cut}"
 
 
-def opened(cases: Sequence[Case], profile: Profile, *, jobs: int) -> Iterator[tuple[Case, list[Opened]]]:
+class Kept:
+    """Cases that were read already, for the next who asks for them; no more than fit into so many bytes."""
+
+    def __init__(self, most_bytes: int = BYTES_KEPT) -> None:
+        self.room = most_bytes
+        self.cases: dict[str, list[Opened]] = {}
+
+    def put(self, case: Case, scans: list[Opened]) -> None:
+        """Keep a case if there is room."""
+        size = sum(scan.nbytes for scan in scans)
+        if size <= self.room:
+            self.cases[case.key] = scans
+            self.room -= size
+
+    def take(self, case: Case) -> list[Opened] | None:
+        """The scans of a case, once."""
+        return self.cases.pop(case.key, None)
+
+
+def opened(
+    cases: Sequence[Case], profile: Profile, *, jobs: int, kept: Kept | None = None
+) -> Iterator[tuple[Case, list[Opened]]]:
     """Each case with its scans read and prepared, in order, a few cases ahead of the one in use.
 
-    A scan that cannot be read comes with its error and stops nothing.
+    A scan that cannot be read comes with its error and stops nothing. What is `kept` is not read again.
     """
 
     def work(case: Case) -> list[Opened]:
-        return [open_item(item, profile) for item in case.items]
+        known = None if kept is None else kept.take(case)
+        return [open_item(item, profile) for item in case.items] if known is None else known
 
     ready = ahead(work, cases, jobs=jobs, most=MOST_AHEAD, bytes_of=_bytes, most_bytes=BYTES_AHEAD)
     yield from zip(cases, ready, strict=True)

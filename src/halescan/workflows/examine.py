@@ -19,7 +19,7 @@ from halescan.reporting.json_out import write_cases_csv
 from halescan.scoring.shift import Difference
 from halescan.training.run import Progress, say_nothing
 from halescan.types import CaseResult, Identity, Note
-from halescan.workflows.cases import Case, cases_of, item_key, opened
+from halescan.workflows.cases import Case, Kept, cases_of, item_key, opened
 from halescan.workflows.interpret import interpret
 from halescan.workflows.model import Model, load_model
 from halescan.workflows.shift import shift_of
@@ -121,7 +121,8 @@ def examine(
     todo = [planned for planned, record in zip(plan, done, strict=True) if record is None]
     workers = jobs or os.cpu_count() or 1
     flat = [case for case in cases if not holds_slide(case)]
-    differences = shift_of(opened_model, flat, jobs=workers, listen=listen) if todo else ()
+    kept = Kept()
+    differences = shift_of(opened_model, flat, jobs=workers, kept=kept, listen=listen) if todo else ()
     asked = tuple(dict.fromkeys((*formats, "json")))  # the record says that a case is done
     with Writer(lang=lang, formats=asked, jobs=workers, cases=len(todo)) as writer:
         results = case_results(
@@ -129,6 +130,7 @@ def examine(
             todo,
             false_alarms=false_alarms,
             differences=differences,
+            kept=kept,
             tile_um_per_px=tile_um_per_px,
             jobs=workers,
             listen=listen,
@@ -174,6 +176,7 @@ def case_results(
     *,
     false_alarms: float,
     differences: Sequence[Difference] = (),
+    kept: Kept | None = None,
     tile_um_per_px: float | None = None,
     jobs: int = 1,
     listen: Callable[[Progress], None] = say_nothing,
@@ -184,7 +187,7 @@ def case_results(
     slides = [planned.case for planned in plan if holds_slide(planned.case)]
     images = [planned.case for planned in plan if not holds_slide(planned.case)]
     whole = slide_results(model, slides, false_alarms=false_alarms, um_per_px=tile_um_per_px, jobs=jobs, listen=listen)
-    stream = opened(images, model.profile, jobs=jobs)
+    stream = opened(images, model.profile, jobs=jobs, kept=kept)
     for case, results, errors in chain(interpret(model, stream, false_alarms=false_alarms), whole):
         planned = by_case[case.key]
         if results is None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from halescan.scoring.shift import Difference
 from halescan.training.run import Progress
-from halescan.workflows.cases import Case, opened
+from halescan.workflows.cases import Case, Kept, opened
 from halescan.workflows.healthy import embedding
 from halescan.workflows.model import Model
 
@@ -24,15 +24,20 @@ def one_a_patient(cases: Sequence[Case]) -> list[Case]:
 
 
 def shift_of(
-    model: Model, cases: Sequence[Case], *, jobs: int, listen: Callable[[Progress], None]
+    model: Model, cases: Sequence[Case], *, jobs: int, kept: Kept, listen: Callable[[Progress], None]
 ) -> tuple[Difference, ...]:
-    """In what these cases differ from the healthy reference; empty when there are fewer than 20 of them."""
+    """In what these cases differ from the healthy reference; empty when there are fewer than 20 of them.
+
+    Args:
+        kept: Gets the cases that were read.
+    """
     cases = one_a_patient(cases)
     if len(cases) < LEAST:
         return ()
     chosen = sorted(cases, key=lambda case: hashlib.sha256(case.key.encode()).digest())[:MOST]
     facts, views = [], []
-    for number, (_, scans) in enumerate(opened(chosen, model.profile, jobs=jobs), 1):
+    for number, (case, scans) in enumerate(opened(chosen, model.profile, jobs=jobs), 1):
+        kept.put(case, scans)
         images = [image for scan in scans for image in scan.images]
         if images:
             facts.append(images[0].facts)
