@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from halescan.data.intensity import ranked, ranked_quantiles
 from halescan.types import Scan
 
 _ENOUGH = 16_384  # grey values looked at: their quantiles are then good to 1 %
@@ -25,8 +26,9 @@ def scan_facts(scan: Scan, grey: np.ndarray, mask: np.ndarray) -> dict[str, floa
         says of the machine and its protocol: words (`modality`, `Manufacturer` ...) and numbers (`KVP` ...).
     """
     flat = grey.reshape(-1)
-    values = flat[:: max(1, flat.size // _ENOUGH) | 1].astype(np.float64)  # an odd stride: it does not follow columns
-    p05, p50, p95 = np.quantile(values, [0.05, 0.5, 0.95])
+    rising = ranked(flat[:: max(1, flat.size // _ENOUGH) | 1])  # an odd stride: it does not follow columns
+    p05, p50, p95 = ranked_quantiles(rising, (0.05, 0.5, 0.95))
+    values = rising.astype(np.float64)
     height, width = scan.shape[-2:]
     facts: dict[str, float | str] = {
         "mean": float(values.mean()),
@@ -53,8 +55,12 @@ def scan_facts(scan: Scan, grey: np.ndarray, mask: np.ndarray) -> dict[str, floa
     return facts
 
 
-def _entropy(values: np.ndarray) -> float:
-    """Shannon entropy in bits of a histogram over the values' own range."""
-    counts, _ = np.histogram(values, bins=_BINS)
-    shares = counts[counts > 0] / values.size
+def _entropy(rising: np.ndarray) -> float:
+    """Shannon entropy in bits of a histogram over the values' own range; they come in rising order."""
+    low, high = rising[0], rising[-1]
+    if low == high:
+        return 0.0
+    edges = np.linspace(low, high, _BINS + 1)
+    counts = np.diff(np.searchsorted(rising, edges[1:-1]), prepend=0, append=rising.size)
+    shares = counts[counts > 0] / rising.size
     return float(-(shares * np.log2(shares)).sum()) + 0.0

@@ -1,5 +1,6 @@
 """Grey values on one scale: where black and white lie, and the line between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,7 @@ def robust_levels(
 ) -> Levels:
     """The two quantiles of `robust`; the extremes where the quantiles coincide."""
     values = _sample(pixels, mask)
-    low, high = np.quantile(values, [low_q, high_q])
+    low, high = quantiles(values, (low_q, high_q))
     if not low < high:
         low, high = float(pixels.min()), float(pixels.max())
     if not low < high:
@@ -81,7 +82,7 @@ def inner_levels(pixels: np.ndarray, mask: np.ndarray, *, rim: float = 0.09) -> 
         rim: Share of the picture's smaller side taken off the mask's edge (scalp and skull).
     """
     low = robust_levels(pixels, mask).low
-    middle = float(np.median(_sample(*_inside(pixels, mask, rim))))
+    middle = float(quantiles(_sample(*_inside(pixels, mask, rim)), (0.5,))[0])
     if not middle > low:
         return robust_levels(pixels, mask)
     return Levels(low, 2 * middle - low, 1.5)
@@ -93,6 +94,25 @@ def range_levels(pixels: np.ndarray) -> Levels:
         return Levels(0.0, float(np.iinfo(pixels.dtype).max))
     low, high = float(pixels.min()), float(pixels.max())
     return Levels(low, high if high > low else low + 1.0)
+
+
+def quantiles(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """`(shares,)` float64, as `np.quantile`, several times as fast: whole sorting is vectorised, partition is not."""
+    return ranked_quantiles(ranked(values), shares)
+
+
+def ranked(values: np.ndarray) -> np.ndarray:
+    """All values in rising order; whole numbers of few bits are counted rather than compared."""
+    few_bits = values.dtype.kind in "iu" and values.dtype.itemsize <= 2
+    return np.sort(values, axis=None, kind="stable" if few_bits else None)
+
+
+def ranked_quantiles(rising: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """`(shares,)` float64 of values in rising order, linear between them."""
+    places = np.asarray(shares, np.float64) * (rising.size - 1)
+    below = places.astype(np.intp)
+    first, next_one = (rising[index].astype(np.float64) for index in (below, np.minimum(below + 1, rising.size - 1)))
+    return first + (next_one - first) * (places - below)
 
 
 def luminance(pixels: np.ndarray) -> np.ndarray:
@@ -122,4 +142,4 @@ def _sample(pixels: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     if mask is not None:
         kept = values[mask.reshape(-1)[::stride]]
         values = kept if kept.size else values
-    return np.asarray(values[:: max(1, values.size // _ENOUGH)], np.float32)
+    return values[:: max(1, values.size // _ENOUGH)]
