@@ -201,10 +201,10 @@ def resample(array: np.ndarray, shape: Sequence[int], order: int = 1) -> np.ndar
 
 def _blend(array: np.ndarray, axis: int, new: int) -> np.ndarray:
     """One axis as a product with its weights: sparse, as each sample has few neighbours, and no threads to wait for."""
-    first = np.moveaxis(array, axis, 0)
+    first = array.swapaxes(0, axis)
     columns = np.ascontiguousarray(first).reshape(first.shape[0], -1)
     mixed = _weights(first.shape[0], new) @ columns
-    return np.moveaxis(mixed.reshape(new, *first.shape[1:]), 0, axis)
+    return mixed.reshape(new, *first.shape[1:]).swapaxes(0, axis)
 
 
 @lru_cache(maxsize=64)

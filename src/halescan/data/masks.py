@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 from halescan.data.grid import resample
-from halescan.data.intensity import luminance
+from halescan.data.intensity import luminance, quantiles, ranked
 from halescan.errors import SettingError
 from halescan.types import Note
 
@@ -83,7 +83,7 @@ def head(pixels: np.ndarray, hu: bool) -> Region:
     grey = _grey(pixels)
     # the logarithm keeps dark fluid and bone on the head's side of the threshold, though fat may be ten times brighter
     low = float(grey.min())
-    spread = float(np.quantile(grey, 0.99)) - low
+    spread = float(quantiles(grey, (0.99,))[0]) - low
     scaled = np.log1p(np.clip(grey - low, 0, None) / max(spread, 1e-6) * 20)
     lit = scaled > otsu(scaled.ravel())
     # filled before the largest is chosen: where a dark skull parts them, the scalp's ring holds the brain
@@ -116,7 +116,7 @@ def sector(pixels: np.ndarray, hu: bool) -> Region:
     """
     grey = _grey(pixels)
     low = float(grey.min())
-    lit = grey > low + 0.04 * (float(np.quantile(grey, 0.999)) - low)
+    lit = grey > low + 0.04 * (float(quantiles(grey, (0.999,))[0]) - low)
     # speckle is full of holes: they are closed before the largest piece is chosen
     found = _hulls(_largest(_opened(_closed(lit, 2))))
     return Region(found if found.mean() > 0.15 else np.ones_like(found))
@@ -182,7 +182,8 @@ def otsu(values: np.ndarray) -> float:
     low, high = float(values.min()), float(values.max())
     if not low < high:
         return low
-    counts, edges = np.histogram(values, bins=256, range=(low, high))
+    edges = np.linspace(low, high, 257, dtype=np.result_type(values, 1.0))
+    counts = np.diff(np.searchsorted(ranked(values), edges[1:-1]), prepend=0, append=values.size)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)
     above = below[-1] - below
@@ -194,22 +195,30 @@ def otsu(values: np.ndarray) -> float:
     return float(edges[1:][best].mean())
 
 
-def _ball(dims: int) -> np.ndarray:
-    """A cross in the plane: slices are often too far apart to touch."""
-    plane = ndimage.generate_binary_structure(2, 1)
-    return plane if dims == 2 else plane[None]
-
-
 def _opened(mask: np.ndarray, steps: int = 1) -> np.ndarray:
     """Without bridges and specks thinner than twice `steps`; what reaches the border stays there."""
-    kept = ndimage.binary_erosion(mask, _ball(mask.ndim), iterations=steps, border_value=1)
-    return ndimage.binary_dilation(kept, _ball(mask.ndim), iterations=steps) & mask
+    return _grown(_shrunk(mask, steps), steps) & mask
 
 
 def _closed(mask: np.ndarray, steps: int) -> np.ndarray:
     """Without gaps narrower than twice `steps`; the border of the image is no gap."""
-    wide = ndimage.binary_dilation(mask, _ball(mask.ndim), iterations=steps)
-    return ndimage.binary_erosion(wide, _ball(mask.ndim), iterations=steps, border_value=1)
+    return _shrunk(_grown(mask, steps), steps)
+
+
+def _grown(mask: np.ndarray, steps: int) -> np.ndarray:
+    """With what touches it by a side, in the plane: slices are often too far apart to touch."""
+    for _ in range(steps):
+        before, mask = mask, mask.copy()
+        mask[..., 1:, :] |= before[..., :-1, :]
+        mask[..., :-1, :] |= before[..., 1:, :]
+        mask[..., 1:] |= before[..., :-1]
+        mask[..., :-1] |= before[..., 1:]
+    return mask
+
+
+def _shrunk(mask: np.ndarray, steps: int) -> np.ndarray:
+    """Without what touches its outside by a side, in the plane; beyond the border nothing is outside."""
+    return ~_grown(~mask, steps)
 
 
 def _labelled(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -233,10 +242,14 @@ def _two_largest(mask: np.ndarray) -> np.ndarray:
 
 
 def _filled(mask: np.ndarray) -> np.ndarray:
-    """With its holes filled, slice by slice."""
-    if mask.ndim == 2:
-        return ndimage.binary_fill_holes(mask)
-    return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
+    """With its holes filled, slice by slice: a hole reaches no border."""
+    if mask.ndim == 3:
+        return np.stack([_filled(plane) for plane in mask])
+    labels, sizes = _labelled(~mask)
+    hole = np.ones(sizes.size + 1, dtype=bool)
+    hole[_on_border(labels)] = False
+    hole[0] = True  # the mask itself
+    return hole[labels]
 
 
 def _enclosed(air: np.ndarray, hu: bool) -> np.ndarray:
@@ -249,10 +262,14 @@ def _enclosed(air: np.ndarray, hu: bool) -> np.ndarray:
     if air.ndim == 3:
         return np.stack([_enclosed(plane, hu) for plane in air])
     labels, sizes = _labelled(air)
-    border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
-    contact = np.bincount(border, minlength=sizes.size + 1)[1:]
+    contact = np.bincount(_on_border(labels), minlength=sizes.size + 1)[1:]
     allowed = np.zeros(sizes.size) if hu else 2 * np.sqrt(sizes)
     return np.concatenate([[False], contact <= allowed])[labels]
+
+
+def _on_border(labels: np.ndarray) -> np.ndarray:
+    """What stands on the outermost places of a plane."""
+    return np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
 
 
 def _both_sides(found: np.ndarray, inside: np.ndarray) -> np.ndarray:
