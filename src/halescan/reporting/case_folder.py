@@ -9,7 +9,7 @@ from pathlib import Path
 from halescan.errors import OutputError, SettingError
 from halescan.reporting.content import build_content
 from halescan.reporting.html import write_html
-from halescan.reporting.json_out import case_record, write_json
+from halescan.reporting.json_out import case_record, json_lines
 from halescan.reporting.nifti_out import write_map
 from halescan.reporting.numerals import Lang
 from halescan.reporting.overlay import overlay_png
@@ -52,7 +52,8 @@ def write_case(result: CaseResult, folder: Path, *, lang: str = "en", formats: I
             f"{folder}: cannot be written ({reason.strerror or reason}); free space or choose another folder"
         ) from problem
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if draft.exists():
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _write_files(result: CaseResult, folder: Path, lang: Lang, formats: tuple[str, ...]) -> None:
@@ -63,7 +64,7 @@ def _write_files(result: CaseResult, folder: Path, lang: Lang, formats: tuple[st
         if "pdf" in formats:
             write_pdf(content, folder / "report.pdf")
     if "json" in formats:
-        write_json(case_record(result), folder / "case.json")
+        (folder / "case.json").write_text(json_lines(case_record(result)), encoding="utf-8", newline="")
     for number, scan in enumerate(result.scans, start=1):
         mark = "" if number == 1 else f"-{number}"
         if "overlay" in formats:

@@ -106,10 +106,7 @@ class Calibration:
         """The score *above* which `p <= rate`, one of the healthy scores; None if the rate is not supported."""
         if not self.supports(rate):
             return None
-        values, shares = self._sorted_scores
-        # What lies strictly above each distinct healthy score, the last one having nothing above it.
-        distinct, first = np.unique(values, return_index=True)
-        above = np.append(shares[first[1:]], 0.0)
+        distinct, above = self._shares_above
         return float(distinct[np.argmax(1 + above <= rate * (self.units + 1) * (1 + _SLACK))])
 
     def verdict(self, score: float, false_alarms: float, *, level: Level) -> Verdict:
@@ -172,6 +169,13 @@ class Calibration:
     @cached_property
     def _sorted_scores(self) -> tuple[np.ndarray, np.ndarray]:
         return self._sorted(self.scores)
+
+    @cached_property
+    def _shares_above(self) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct healthy scores, and what lies strictly above each; nothing lies above the last."""
+        values, shares = self._sorted_scores
+        distinct, first = np.unique(values, return_index=True)
+        return distinct, np.append(shares[first[1:]], 0.0)
 
     @cached_property
     def _sorted_peaks(self) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
@@ -43,6 +43,13 @@ class Region:
     voxels: int
     peak_index: tuple[int, ...]
     peak: float
+    _diameters: dict[tuple[float, ...], float] = field(default_factory=dict, repr=False)
+
+    def diameter(self, spacing: tuple[float, ...]) -> float:
+        """Its `longest_diameter`, measured once in each unit."""
+        if spacing not in self._diameters:
+            self._diameters[spacing] = longest_diameter(self.inside, spacing)
+        return self._diameters[spacing]
 
     @property
     def centre(self) -> np.ndarray:
@@ -118,8 +125,8 @@ def find(
             voxels=region.voxels,
             volume_mm3=_volume(region, spacing_mm),
             area_mm2=_area(region, spacing_mm),
-            diameter_mm=None if spacing_mm is None else longest_diameter(region.inside, spacing_mm),
-            diameter_px=longest_diameter(region.inside, (1.0,) * strangeness.ndim),
+            diameter_mm=None if spacing_mm is None else region.diameter(spacing_mm),
+            diameter_px=region.diameter((1.0,) * strangeness.ndim),
             peak=region.peak,
             peak_tail=0.0 if tail is None else float(tail.log_tail(np.asarray(region.peak))),
             p_value=p_value,
@@ -204,8 +211,11 @@ def _is_large(region: Region, spacing_mm: tuple[float, ...] | None, least_mm: fl
     diagonal = math.hypot(*((stop - start) * step for (start, stop), step in zip(region.box[-2:], steps, strict=True)))
     if diagonal < least:
         return False
-    shadow = np.asarray(region.inside if region.inside.ndim == 2 else region.inside.any(axis=0))
-    return least <= max(steps) or longest_diameter(shadow, steps) >= least - 1e-9
+    if least <= max(steps):
+        return True
+    flat = region.inside.ndim == 2
+    longest = region.diameter(steps) if flat else longest_diameter(region.inside.any(axis=0), steps)
+    return longest >= least - 1e-9
 
 
 def _volume(region: Region, spacing_mm: tuple[float, ...] | None) -> float | None:

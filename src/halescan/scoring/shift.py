@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -145,8 +146,7 @@ class Reference:
         ]
         if self.cloud is not None and embedding is not None:
             distance = float(self.cloud.distance(np.atleast_2d(embedding))[0])
-            # Too near is no reason to worry.
-            if distance > np.median(self.cloud.own) and _is_far(distance, self.cloud.own):
+            if distance > self.cloud.own[-1] and _is_far(distance, self.cloud.own):  # too near is no reason to worry
                 far.append(_EMBEDDING)
         return sorted(far)
 
@@ -326,7 +326,7 @@ def _holm(tested: Sequence[Difference]) -> list[Difference]:
 
 def _is_far(value: float, known: np.ndarray) -> bool:
     """Outside the range of the known, and more than 6 robust standard deviations from their median."""
-    if known[0] <= value <= known[-1] or not np.any(known):
+    if known[0] <= value <= known[-1] or not known.any():
         return False
     median = float(np.median(known))
     deviation = 1.4826 * float(np.median(np.abs(known - median)))
@@ -343,6 +343,7 @@ def _thinned(values: np.ndarray) -> np.ndarray:
     return values[np.linspace(0, len(values) - 1, 2000).round().astype(int)]
 
 
+@lru_cache(maxsize=16)
 def _projection(size: int) -> np.ndarray:
     """`(d, k)`: the identity up to 32 dimensions, beyond that 32 random directions, always the same ones."""
     if size <= _DIRECTIONS:
