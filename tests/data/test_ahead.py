@@ -48,3 +48,12 @@ def test_leaving_early_ends_the_threads():
     next(stream)
     stream.close()
     assert active_count() == before
+
+
+def test_without_threads_the_work_is_done_when_it_is_asked_for():
+    before = active_count()
+    begun: list[int] = []
+    stream = ahead(begun.append, range(20), jobs=0, most=3)
+    next(stream)
+    assert begun == [0]
+    assert active_count() == before

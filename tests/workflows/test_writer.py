@@ -21,7 +21,7 @@ if sys.argv[4] == "kill":
             os.kill(process.pid, signal.SIGKILL)
         collect(self)
     writer.Writer._collect = murder
-done = examine(sys.argv[1], sys.argv[2], out=sys.argv[3], formats=["json"], jobs=2)
+done = examine(sys.argv[1], sys.argv[2], out=sys.argv[3], formats=["json", "overlay"], jobs=2)
 print(len(done.records), len(done.problems))
 """
 

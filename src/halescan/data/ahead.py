@@ -27,11 +27,15 @@ def ahead(
     An error of `work` is raised where its result would have come. Leaving early cancels what has not begun.
 
     Args:
-        jobs: Threads.
+        jobs: Threads; 0 does the work just when it is asked for, and spares threads that would only get in each
+            other's way.
         most: Results waiting at most, so that memory stays flat.
         bytes_of: How large a thing's result is.
         most_bytes: Bytes waiting at most; one thing may be larger by itself.
     """
+    if not jobs:
+        yield from map(work, things)
+        return
     with ThreadPoolExecutor(jobs, thread_name_prefix="ahead") as pool:
         waiting: deque[tuple[Future[Result], int]] = deque()
         held = 0

@@ -102,13 +102,16 @@ def opened(
     """Each case with its scans read and prepared, in order, a few cases ahead of the one in use.
 
     A scan that cannot be read comes with its error and stops nothing. What is `kept` is not read again.
+
+    Args:
+        jobs: Threads at work, the caller's own among them.
     """
 
     def work(case: Case) -> list[Opened]:
         known = None if kept is None else kept.take(case)
         return [open_item(item, profile) for item in case.items] if known is None else known
 
-    ready = ahead(work, cases, jobs=jobs, most=MOST_AHEAD, bytes_of=_bytes, most_bytes=BYTES_AHEAD)
+    ready = ahead(work, cases, jobs=jobs - 1, most=MOST_AHEAD, bytes_of=_bytes, most_bytes=BYTES_AHEAD)
     yield from zip(cases, ready, strict=True)
 
 

@@ -36,17 +36,18 @@ class Read:
 
 
 def interpret(
-    model: Model, stream: Iterable[tuple[Case, list[Opened]]], *, false_alarms: float
+    model: Model, stream: Iterable[tuple[Case, list[Opened]]], *, false_alarms: float, jobs: int = 1
 ) -> Iterator[tuple[Case, CaseResult | None, list[str]]]:
     """The result of each case (None if no scan of it could be read), and the sentences about what could not.
 
-    Cases of single images share a pass of the network; a volume has its own.
+    Cases of single images share a pass of the network; a volume has its own. With more than one of `jobs` the next
+    cases are measured while these are interpreted.
     """
 
     def measured(group: list[tuple[Case, list[Opened]]]) -> tuple[list[tuple[Case, list[Opened]]], list[Read]]:
         return group, measure_scans(model, [scan for _, scans in group for scan in scans if scan.scan is not None])
 
-    for group, found in ahead(measured, together(stream), jobs=1, most=1):  # the next ones while these are interpreted
+    for group, found in ahead(measured, together(stream), jobs=min(1, jobs - 1), most=1):
         readings = iter(found)
         for case, scans in group:
             errors = [scan.error for scan in scans if scan.scan is None]

@@ -19,11 +19,12 @@ from halescan.reporting import write_case
 from halescan.types import CaseResult
 
 HELD_BYTES = 64 * 2**20  # of pixels in results on their way; their maps and masks are twice as much again
+LAID_OUT = {"html", "pdf", "overlay"}  # to write the others takes less than to send a case to another process
 FEW = 8  # below so many cases, starting another process costs more than it saves
 
 
 class Writer:
-    """Writes cases, on worker processes where there are many of them.
+    """Writes cases, on worker processes where there are many of them and each takes its time.
 
     Args:
         lang: Language of the reports.
@@ -35,7 +36,8 @@ class Writer:
     def __init__(self, *, lang: str, formats: tuple[str, ...], jobs: int, cases: int) -> None:
         self.lang, self.formats = lang, formats
         self.jobs = jobs
-        self.pool = None if cases < FEW or jobs < 2 else ProcessPoolExecutor(jobs, get_context("spawn"), _be_a_worker)
+        worth = cases >= FEW and jobs > 1 and not LAID_OUT.isdisjoint(formats)
+        self.pool = ProcessPoolExecutor(jobs, get_context("spawn"), _be_a_worker) if worth else None
         self.waiting: deque[tuple[CaseResult, Path, Future[str]]] = deque()
         self.problems: list[str] = []
 
