@@ -14,9 +14,9 @@ from halescan.errors import HalescanError
 from halescan.io import is_slide, read
 from halescan.types import Scan
 
-MOST_AHEAD = 48  # cases
+MOST_AHEAD = 32  # cases: as many as are measured together
 BYTES_AHEAD = 32 * 2**20  # on disk; a few times as much once decoded
-BYTES_KEPT = 32 * 2**20  # of cases looked at before they are scored: a hundred pictures
+BYTES_KEPT = 16 * 2**20  # of cases looked at before they are scored: half of a hundred pictures
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,7 @@ def place_back(read: Read) -> tuple[np.ndarray | None, np.ndarray]:
         where = ... if image.slice_index is None else image.slice_index
         mask[where] = image.grid.back_mask(masks[number])
         if whole is not None:
-            covered = image.grid.back(maps[number])
-            whole[where] = np.where(mask[where], covered, whole[where])
+            np.copyto(whole[where], image.grid.back(maps[number]), where=mask[where])
     return whole, mask
 
 
@@ -149,7 +148,8 @@ def _scan_result(model: Model, read: Read, calibration: Calibration | None, fals
     strangeness, mask = place_back(read)
     tail = None
     if strangeness is not None and model.healthy.tail is not None:
-        tail = np.where(mask, model.healthy.tail.log_tail(strangeness), 0).astype(np.float32)
+        tail = np.zeros(mask.shape, np.float32)
+        tail[mask] = model.healthy.tail.log_tail(strangeness[mask])
     findings = () if strangeness is None else findings_of(model, scan, strangeness, mask, calibration, false_alarms)
     kept = tuple(finding for finding in findings if finding.p_value is None or finding.p_value <= COMMON)
     key_slice = _key_slice(scan, kept, sliced.key_slice if sliced else None)
