@@ -214,7 +214,7 @@ def _is_large(region: Region, spacing_mm: tuple[float, ...] | None, least_mm: fl
     if least <= max(steps):
         return True
     flat = region.inside.ndim == 2
-    longest = region.diameter(steps) if flat else longest_diameter(region.inside.any(axis=0), steps)
+    longest = region.diameter(steps) if flat else longest_diameter(np.asarray(region.inside.any(axis=0)), steps)
     return longest >= least - 1e-9
 
 
