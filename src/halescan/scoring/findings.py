@@ -17,6 +17,7 @@ from halescan.types import Finding
 
 _FEW = 200  # points whose distances cost less than thinning them
 _MANY = 1500  # points whose distances are compared pair by pair without thinning them first
+_ROUNDING = 1e-9  # of a distance: pairs closer than this are equally far apart
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,10 @@ def longest_diameter(inside: np.ndarray, spacing: tuple[float, ...]) -> float:
     widest = float(((np.ptp(points, axis=0) + 1) * steps).max())
     if len(points) == 1:
         return widest
-    first, second = _farthest(points * steps)
-    apart = second - first
-    distance = float(np.linalg.norm(apart))
-    return max(widest, distance + float(np.linalg.norm(apart / distance * steps)))
+    apart = _farthest(points * steps)
+    distance = np.linalg.norm(apart, axis=1)
+    # The extent of a voxel differs with the direction: of pairs equally far apart, the longest line counts.
+    return max(widest, float((distance + np.linalg.norm(apart / distance[:, None] * steps, axis=1)).max()))
 
 
 def _check(
@@ -266,16 +267,20 @@ def _line_ends(inside: np.ndarray) -> np.ndarray:
     return points
 
 
-def _farthest(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The two points that lie farthest apart."""
+def _farthest(points: np.ndarray) -> np.ndarray:
+    """`(k, dims)` from one point to the other, for the k pairs of points that lie farthest apart."""
     if len(points) > _MANY:
         # All on one plane has no hull: still exact below, only slower.
         with suppress(QhullError):
             points = points[ConvexHull(points).vertices]
-    best, ends = -1.0, (0, 0)
+    best, found = 0.0, points[:0]
     for start in range(0, len(points), _MANY):
-        apart = cdist(points[start : start + _MANY], points)
-        row, column = np.unravel_index(int(apart.argmax()), apart.shape)
-        if apart[row, column] > best:
-            best, ends = float(apart[row, column]), (start + int(row), int(column))
-    return points[ends[0]], points[ends[1]]
+        some = points[start : start + _MANY]
+        apart = cdist(some, points)
+        most = float(apart.max())
+        if most > best * (1 - _ROUNDING):
+            rows, columns = np.nonzero(apart >= max(most, best) * (1 - _ROUNDING))
+            lines = points[columns] - some[rows]
+            found = lines if most > best * (1 + _ROUNDING) else np.concatenate([found, lines])
+            best = max(best, most)
+    return found
