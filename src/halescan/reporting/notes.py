@@ -37,6 +37,8 @@ _INFORMATION = (
     "blank-slices",
     "duplicates",
     "own-encoder",
+    "sought-darker",
+    "sought-brighter",
     "more-findings",
     "slide-tiles",
     "quantile-rule-above",

@@ -176,6 +176,16 @@ NOTES: dict[str, tuple[str, str]] = {
         "Les examens sains étaient trop peu nombreux pour en réserver une part à l’étalonnage ; la valeur p est "
         "conforme croisée, une garantie plus faible.",
     ),
+    "sought-darker": (
+        "The map points where the image is strange and darker than in health; the score counts all that is strange.",
+        "La carte montre où l’image est inhabituelle et plus sombre que chez les sujets sains ; le score tient compte "
+        "de tout écart.",
+    ),
+    "sought-brighter": (
+        "The map points where the image is strange and brighter than in health; the score counts all that is strange.",
+        "La carte montre où l’image est inhabituelle et plus claire que chez les sujets sains ; le score tient compte "
+        "de tout écart.",
+    ),
     "supervised": (
         "The model is supervised: it learned from {count} scans with disease too. It finds best what looks like those; "
         "disease of other kinds may leave its map empty.",
