@@ -10,6 +10,8 @@ import pytest
 from halescan.synthesis.cohort import PhantomFolders
 from tests.cli.said import QUICK, Say
 
+PADIM = ["--profile", "lung-ct", "--detector", "padim"]
+
 
 @pytest.mark.parametrize(
     ("words", "says"),
@@ -35,6 +37,7 @@ from tests.cli.said import QUICK, Say
         (["train", "x", *QUICK, "--out", "o", "--set", "nonsense"], "detector.NAME=VALUE"),
         (["train", "x", *QUICK, "--out", "o", "--set", "detector.nope=1"], "its settings are"),
         (["train", "x", *QUICK, "--out", "o", "--set", "profile.nope=1"], "no setting 'nope'"),
+        (["train", "x", *PADIM, "--out", "o", "--set", "detector.backbone=mobilenet-v2"], "backbone 'mobilenet-v2'"),
         (["train", "x", *QUICK, "--out", "o", "--set", "profile.size=[0,0]"], "between 8 and 4096"),
         (["train", "x", *QUICK, "--out", "o", "--set", "profile.pooling=median"], "'mean', 'max' or 'top'"),
         (["train", "nowhere", *QUICK, "--out", "o"], "no such file or folder"),

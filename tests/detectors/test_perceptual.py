@@ -9,6 +9,7 @@ import torch
 
 from halescan.detectors.autoencoder import Autoencoder
 from halescan.detectors.perceptual import Perception
+from halescan.errors import SettingError
 from halescan.networks.conv_autoencoder import ConvAutoencoder
 from halescan.training.chance import seeded
 from halescan.training.run import Run
@@ -49,8 +50,16 @@ def test_without_weights_the_own_encoder_looks(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("HALESCAN_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     run = Run(device="cpu", precision="32", weights=tmp_path)
-    seen = Perception.learn(network((16, 16)), Stack(healthy(4, grid=(16, 16))), name="no-such", grid=(16, 16), run=run)
+    seen = Perception.learn(
+        network((16, 16)), Stack(healthy(4, grid=(16, 16))), name="resnet18", grid=(16, 16), run=run
+    )
     assert seen.origin == "own"
+
+
+def test_a_backbone_that_does_not_exist_is_refused_before_any_scan_is_read() -> None:
+    Autoencoder(backbone="no-such").check_run(Run(device="cpu"))  # nothing looks through it
+    with pytest.raises(SettingError, match="no backbone 'no-such'"):
+        Autoencoder(backbone="no-such", residual="perceptual").check_run(Run(device="cpu"))
 
 
 @pytest.mark.skipif(not (WEIGHTS / "mobilenet_v2").is_dir(), reason="no weights of mobilenet_v2 in HALESCAN_WEIGHTS")

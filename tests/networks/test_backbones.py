@@ -91,6 +91,15 @@ def test_a_broken_file_without_checksums_is_refused(weights: Path) -> None:
         find_backbone("tiny", weights)
 
 
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_a_folder_with_half_a_backbone_is_refused(weights: Path, file: str) -> None:
+    (weights / "tiny" / file).unlink()
+    with pytest.raises(WeightsError, match=f"tiny: {file} missing"):
+        find_backbone("tiny", weights)
+    assert list_backbones(weights) == []
+    assert find_backbone("tiny/", weights) is None  # no name at all
+
+
 def test_a_name_does_not_lead_out_of_the_folder(weights: Path) -> None:
     assert find_backbone("..", weights / "tiny") is None
     assert find_backbone("../tiny", weights) is not None  # only the last part counts

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from halescan.errors import SettingError
 from halescan.networks.own_encoder import stand_in_levels
-from halescan.training.encoders import choose_backbone, train_encoder
-from halescan.training.run import Run
+from halescan.training.encoders import check_backbone, choose_backbone, train_encoder
+from halescan.training.run import Progress, Run
 from halescan.types import Stack
 from tests.detectors.bodies import healthy
 
@@ -50,3 +51,36 @@ def test_an_own_encoder_can_be_asked_for_by_name(tmp_path: Path) -> None:
     assert (backbone.name, levels, backbone.deepest) == ("own", (1, 2), 2)
     with pytest.raises(Exception, match="levels 1 to 2"):
         backbone.levels(torch.rand(1, 1, 32, 32), [3])
+
+
+@pytest.fixture
+def nothing_at_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A weights folder without weights."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "weights").mkdir()
+    return tmp_path / "weights"
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v2", "nope", "someone/resnet", "", "OWN"])
+def test_an_unknown_backbone_is_refused_and_never_replaced(nothing_at_hand: Path, name: str) -> None:
+    run = Run(device="cpu", weights=nothing_at_hand)
+    with pytest.raises(SettingError, match=r"At hand: none; .*mobilenet_v2.*own trains an encoder"):
+        check_backbone(name, run)
+    with pytest.raises(SettingError, match="no backbone"):
+        choose_backbone(name, Stack(healthy(3, grid=(32, 32))), run, levels=(1,), steps=1)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "dinov2_small"])
+def test_of_a_known_backbone_that_is_not_at_hand_it_is_said_before_anything_is_done(
+    nothing_at_hand: Path, name: str
+) -> None:
+    heard: list[Progress] = []
+    assert check_backbone(name, Run(device="cpu", weights=nothing_at_hand, listen=heard.append)) == "own"
+    assert f"the weights of {name} are not on this machine" in heard[0].note
+    assert f"halescan backbones get {name}" in heard[0].note
+
+
+def test_who_asks_for_an_own_encoder_is_told_nothing(nothing_at_hand: Path) -> None:
+    heard: list[Progress] = []
+    assert check_backbone("own", Run(device="cpu", weights=nothing_at_hand, listen=heard.append)) == "own"
+    assert not heard

@@ -209,6 +209,20 @@ def small(detector: str) -> dict[str, Any]:
     }
 
 
+def test_what_an_own_encoder_stands_in_for_is_said_before_training_and_in_the_card(
+    phantoms: PhantomFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "weights").mkdir()
+    heard: list[Progress] = []
+    recipe = small("padim")
+    recipe["detector_settings"] = {**FEATURES, "encoder_steps": 2, "backbone": "mobilenet_v2"}
+    model = train(phantoms.healthy, out=tmp_path / "m", weights=tmp_path / "weights", listen=heard.append, **recipe)
+    assert "weights of mobilenet_v2 are not on this machine" in heard[0].note
+    assert "as the weights of mobilenet_v2 were not at hand" in (tmp_path / "m" / "card.md").read_text()
+    assert any("no weights of mobilenet_v2 were found" in line for line in model.lines())
+
+
 @pytest.fixture(scope="module")
 def whole(phantoms: PhantomFolders, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
     """What each detector learns when nobody stops it."""

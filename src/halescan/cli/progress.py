@@ -47,6 +47,9 @@ class _Bar:
         self.tasks: dict[str, Any] = {}
 
     def __call__(self, progress: Any) -> None:
+        if progress.note:
+            self.bars.console.print(plain(progress.note), markup=False, highlight=False)
+            return
         if progress.stage not in self.tasks:
             self.tasks[progress.stage] = self.bars.add_task(progress.stage, total=progress.total, remark="")
         loss = "" if progress.loss is None else f"loss {progress.loss:.4g}"
@@ -59,6 +62,9 @@ class _OneBar(_Bar):
     """One bar for all stages, for a command that has hundreds of them."""
 
     def __call__(self, progress: Any) -> None:
+        if progress.note:
+            self.bars.console.print(plain(progress.note), markup=False, highlight=False)
+            return
         if not self.tasks:
             self.tasks["all"] = self.bars.add_task(progress.stage, total=progress.total, remark="")
         left = "" if progress.seconds_left is None else f"{_duration(progress.seconds_left)} left"
@@ -84,6 +90,9 @@ class _PlainLines:
     def __call__(self, progress: Any) -> None:
         from time import monotonic
 
+        if progress.note:
+            typer.echo(f"note: {plain(progress.note)}", err=True)
+            return
         new = progress.stage != self.stage
         if not new and progress.done < progress.total and monotonic() - self.last < 10:
             return

@@ -16,6 +16,7 @@ from halescan.networks.residuals import COLOUR_KINDS, PIXEL_KINDS, colour_residu
 from halescan.networks.ssim import ssim_map
 from halescan.training.chance import seeded
 from halescan.training.device import home, to_array, to_tensors
+from halescan.training.encoders import check_backbone
 from halescan.training.loop import learn
 from halescan.training.run import Run
 from halescan.training.schedule import Schedule, Tensors
@@ -102,6 +103,13 @@ class Autoencoder(Detector):
     def backbone_origin(self) -> str | None:
         """Whose features "perceptual" compares: a backbone's ("weights") or its "own"; None for other residuals."""
         return None if self._perception is None else self._perception.origin
+
+    def check_run(self, run: Run) -> str:
+        """Refuse a backbone that does not exist, where one is looked with, before any scan is read."""
+        told = super().check_run(run)
+        if self.residual != "perceptual" or self.backbone is None:
+            return told
+        return check_backbone(self.backbone, run, instead="the autoencoder's own encoder looks in its place")
 
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         channels = normal.take([0]).images.shape[1]

@@ -12,6 +12,7 @@ from halescan.networks.blocks import resize
 from halescan.networks.conv_autoencoder import ConvAutoencoder
 from halescan.networks.residuals import feature_residual
 from halescan.training.device import home, to_tensors
+from halescan.training.encoders import find_known
 from halescan.training.run import Run
 from halescan.types import Images
 
@@ -100,9 +101,7 @@ def _mean_and_spread(batches: Iterable[list[Tensor]]) -> tuple[list[Tensor], lis
 
 
 def _find(name: str, run: Run) -> "Backbone | None":
-    from halescan.networks.backbones import find_backbone  # transformers: seconds
-
-    found = find_backbone(name, run.weights)
+    found = find_known(name, run)
     return None if found is None else found.cut(max(LEVELS))
 
 

@@ -175,19 +175,24 @@ def find_backbone(name: str, weights: Path | None = None) -> Backbone | None:
     `model.safetensors` and, if there, `SHA256SUMS`; then in the cache of the hugging face hub.
 
     Raises:
-        WeightsError: if they are there but damaged, not those of the checksums, or of no known kind.
+        WeightsError: if they are there but damaged, incomplete, not those of the checksums, or of no known kind.
     """
-    place = _in_folder(name, weights_folder(weights)) or _in_cache(name)
+    folder = weights_folder(weights)
+    place = _in_folder(name, folder)
+    if place is None:
+        _refuse_incomplete(name, folder)
+        place = _in_cache(name)
     return None if place is None else _open(place)
 
 
 def list_backbones(weights: Path | None = None) -> list[dict[str, Any]]:
     """The backbones on this machine: name, kind, where, size and whether their checksums agree."""
-    folder = weights_folder(weights)
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder and folder.is_dir() else []
-    places = [place for name in names if (place := _in_folder(name, folder))]
-    places += [place for name in ON_THE_HUB if name not in names and (place := _in_cache(name))]
-    return [_row(place) for place in places]
+    return [_row(place) for place in _places(weights)]
+
+
+def names_at_hand(weights: Path | None = None) -> list[str]:
+    """The names alone, without a look into the files."""
+    return [place.name for place in _places(weights)]
 
 
 def get_backbone(name: str, weights: Path | None = None) -> Path:
@@ -241,6 +246,15 @@ def _build(kind: str, config: dict[str, Any], weights: Mapping[str, Tensor]) -> 
     raise ValueError(f"unknown kind {kind!r}")
 
 
+def _places(weights: Path | None) -> list[Place]:
+    """Where the backbones of this machine lie: those of the folder first."""
+    folder = weights_folder(weights)
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder and folder.is_dir() else []
+    places = [place for name in names if (place := _in_folder(name, folder))]
+    places += [place for name in ON_THE_HUB if name not in names and (place := _in_cache(name))]
+    return places
+
+
 def _in_folder(name: str, folder: Path | None) -> Place | None:
     """The backbone in its sub-folder; a repository name is looked for by its last part."""
     if folder is None or name in ("", ".", "..") or "\\" in name:
@@ -250,6 +264,17 @@ def _in_folder(name: str, folder: Path | None) -> Place | None:
     if not (config.is_file() and weights.is_file()):
         return None
     return Place(name, config, weights, str(room), _read_sums(room / SUMS))
+
+
+def _refuse_incomplete(name: str, folder: Path | None) -> None:
+    """A sub-folder that holds a part of a backbone was meant to be it: another network must not take its place."""
+    last = name.rpartition("/")[2]
+    if folder is None or last in ("", ".", ".."):
+        return
+    room = folder / last
+    missing = [file for file in FILES if not (room / file).is_file()]
+    if room.is_dir() and any(room.iterdir()) and missing:
+        raise WeightsError(f"{room}: {' and '.join(missing)} missing; copy it there, or fetch the backbone again")
 
 
 def _in_cache(name: str) -> Place | None:

@@ -9,18 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from halescan.errors import SettingError
 from halescan.networks import backbones
 from halescan.networks.backbones import Backbone
 from halescan.networks.own_encoder import OwnEncoder, SpotThePaste, stand_in_levels
 from halescan.training.chance import seeded
 from halescan.training.device import find_device
 from halescan.training.loop import learn
-from halescan.training.run import Run
+from halescan.training.run import Progress, Run
 from halescan.training.schedule import Schedule, Tensors
 from halescan.training.weights import part_of
 from halescan.types import Images
 
 Origin = Literal["weights", "own"]
+_INSTEAD = "an encoder is trained on the healthy scans in its place, which is slower and usually weaker"
 
 
 class FeatureExtractor:
@@ -81,9 +83,10 @@ def choose_backbone(
         those of the same strides.
 
     Raises:
+        SettingError: if there is no backbone of this name, here or among those known.
         WeightsError: if weights are there and damaged: nothing else is taken in their place.
     """
-    found = None if name == "own" else backbones.find_backbone(name, run.weights)
+    found = find_known(name, run)
     if found is not None:
         return found.cut(max(levels)).to(find_device(run.device)), tuple(levels)
     own = train_encoder(images, run, steps=steps)
@@ -92,14 +95,39 @@ def choose_backbone(
     return own.cut(max(stand_ins)), stand_ins
 
 
-def check_backbone(name: str, run: Run) -> str:
-    """Refuse damaged weights before anything else is done; gives what tells this backbone from others, or "own".
+def check_backbone(name: str, run: Run, *, instead: str = _INSTEAD) -> str:
+    """Refuse unknown names and damaged weights before anything else is done, and say when none are at hand.
+
+    Args:
+        instead: What takes its place where its weights are not at hand, in words.
+
+    Returns:
+        What tells this backbone from others, or "own".
 
     Raises:
+        SettingError: if there is no backbone of this name, here or among those known.
         WeightsError: if weights are there and differ from their checksum.
     """
-    found = None if name == "own" else backbones.find_backbone(name, run.weights)
+    found = find_known(name, run)
+    if found is None and name != "own":
+        run.listen(Progress("looking for weights", 1, 1, note=_absent(name, run, instead)))
     return "own" if found is None else json.dumps(found.origin, sort_keys=True, default=str)
+
+
+def find_known(name: str, run: Run) -> Backbone | None:
+    """The backbone of this name; None for "own", and for a known one whose weights are not on this machine.
+
+    Raises:
+        SettingError: for any other name: another network in its place would go unseen.
+        WeightsError: if its weights are there and damaged.
+    """
+    found = None if name == "own" else backbones.find_backbone(name, run.weights)
+    if found is None and name not in ("own", *backbones.ON_THE_HUB):
+        raise SettingError(
+            f"there is no backbone {name!r}. {_at_hand(run)}; by `halescan backbones get NAME` come "
+            f"{', '.join(backbones.ON_THE_HUB)} and others of the hub; own trains an encoder on the healthy scans"
+        )
+    return found
 
 
 def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int = 8) -> Backbone:
@@ -120,6 +148,19 @@ def backbones_at_hand(weights: Path | None = None) -> list[dict[str, Any]]:
 def fetch_backbone(name: str, weights: Path | None = None) -> Path:
     """Fetch a backbone from the hub into the weights folder."""
     return backbones.get_backbone(name, weights)
+
+
+def _absent(name: str, run: Run, instead: str) -> str:
+    """What takes a backbone's place, in sentences."""
+    return (
+        f"the weights of {name} are not on this machine: {instead}. {_at_hand(run)}. "
+        f"Stop and fetch them with `halescan backbones get {name}`, or give --weights DIR"
+    )
+
+
+def _at_hand(run: Run) -> str:
+    """Which backbones are on this machine."""
+    return f"At hand: {', '.join(backbones.names_at_hand(run.weights)) or 'none'}"
 
 
 def _play(game: nn.Module, batch: Tensors, generator: torch.Generator) -> dict[str, torch.Tensor]:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Progress:
-    """How far learning has come; `seconds_left` is None until it can be estimated."""
+    """How far learning has come; `seconds_left` is None until it can be estimated.
+
+    A `note` is a sentence to be shown to a person as it is, and not as progress.
+    """
 
     stage: str
     done: int
     total: int
     loss: float | None = None
     seconds_left: float | None = None
+    note: str = ""
 
 
 def say_nothing(progress: Progress) -> None:

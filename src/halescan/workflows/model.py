@@ -128,10 +128,10 @@ class Model:
                 "no p-values and no decisions: nothing healthy was left to calibrate on. Train with more healthy "
                 "patients, or calibrate on others with halescan recalibrate; 5 % false alarms need 19"
             )
-        if self.record["encoder"] == "own" and self.record["settings"].get("backbone") != "own":
+        if missed := _missed(self.record):
             lines.append(
-                "no pretrained encoder was found: one was trained on the healthy scans; for a stronger model give "
-                "--weights DIR, or fetch one with `halescan backbones get NAME`"
+                f"no weights of {missed} were found: an encoder trained on the healthy scans looks in their place; for "
+                f"a stronger model give --weights DIR, or fetch them with `halescan backbones get {missed}`"
             )
         lines += [f"note: {note}" for note in learned["notes"]]
         lines += [f"left out: {problem}" for problem in self.problems]
@@ -255,12 +255,26 @@ def card_facts(model: Model) -> dict[str, Any]:
         "made": {
             "detector": f"{model.detector.name} ({model.detector.source})",
             "settings": json.dumps(record["settings"]),
-            "encoder": record["encoder"],
+            "encoder": _encoder(record),
             "seed": record["seed"],
             "trained": record["trained_utc"],
             "versions": ", ".join(f"{name} {number}" for name, number in record["packages"].items()),
         },
     }
+
+
+def _missed(record: dict[str, Any]) -> str:
+    """The backbone that was asked for and was not at hand when the model learned; "" where there is none such."""
+    settings = record["settings"]
+    members = [member.get("settings", {}) for member in settings.get("members") or ()]
+    asked = [one["backbone"] for one in (settings, *members) if one.get("backbone") not in (None, "own")]
+    return asked[0] if record.get("encoder") == "own" and asked else ""
+
+
+def _encoder(record: dict[str, Any]) -> str | None:
+    """Where the encoder came from, and what it stands in for."""
+    missed = _missed(record)
+    return f"own, as the weights of {missed} were not at hand" if missed else record["encoder"]
 
 
 def _recalibrated(record: dict[str, Any]) -> dict[str, Any]:

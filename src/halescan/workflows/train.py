@@ -98,7 +98,7 @@ def train(
     recipe = load_profile(profile, profile_settings)
     learner = new_detector(recipe, detector, size, detector_settings)
     learner.check_kind((recipe.channels, *recipe.size))
-    encoder = learner.check_run(Run(seed, device, weights=weights))
+    encoder = learner.check_run(Run(seed, device, weights=weights, listen=listen))
     cohort = told_scale(healthy_cohort(Path(healthy), table, split), um_per_px)
     recipe = learned_profile(recipe, cohort)
     called_ill = abnormal_cohort(learner, Path(healthy), None if abnormal is None else Path(abnormal), table, split)
