@@ -193,3 +193,9 @@ def test_members_or_tails_that_are_missing_are_refused(learned: Ensemble) -> Non
             Ensemble(members=learned.members).restore(rest)
     with pytest.raises(ModelError, match="another shape"):
         Ensemble(members=learned.members).restore(state | {"member/0/learned_shape": np.array([1, 4, 4])})
+
+
+def test_what_a_member_cannot_judge_is_refused() -> None:
+    detector = Ensemble(members=["modality-translation"])
+    with pytest.raises(ShapeError, match="same picture"):
+        detector.check_content(healthy(1, grid=(16, 16), channels=3))

@@ -40,9 +40,14 @@ def inverted(count: int, *, contrast: float = 0.0, seed: int = 0) -> np.ndarray:
     return np.concatenate([one, (1 - one) * (one > 0), one * 0], axis=1)
 
 
-def test_modality_translation_of_equal_contrasts_is_the_identity_and_sees_no_lesion_that_both_show() -> None:
-    detector = fitted(healthy(24, grid=(16, 16), channels=3), steps=200)
-    images = healthy(4, grid=(16, 16), channels=3, seed=5)
+def nearly_equal(count: int, *, seed: int = 0) -> np.ndarray:
+    """Three contrasts that differ by a twentieth of their grey."""
+    return healthy(count, grid=(16, 16), channels=3, seed=seed) * np.array([1, 0.95, 0.9], np.float32)[:, None, None]
+
+
+def test_of_nearly_equal_contrasts_it_is_nearly_the_identity_and_sees_no_lesion_that_both_show() -> None:
+    detector = fitted(nearly_equal(24), steps=200)
+    images = nearly_equal(4, seed=5)
     assert map_of(detector, images).mean() < 0.02
     both, one = with_lesion(images, contrast=0.2), with_lesion(images, contrast=0.2)
     one[:, 1:] = images[:, 1:]
@@ -105,6 +110,23 @@ def test_a_channel_that_is_no_source_has_no_say() -> None:
 def test_a_single_channel_is_refused_with_the_ways_to_give_several() -> None:
     with pytest.raises(ShapeError, match=r"3 channels, got 1.*contrast=flair\+t1\+t2.*\.npy.*profile.channels=3"):
         ModalityTranslation().fit(healthy(4, grid=(16, 16)))
+
+
+def test_grey_images_copied_into_three_channels_are_refused_before_anything_is_learned() -> None:
+    heard: list[Progress] = []
+    grey = healthy(4, grid=(16, 16), channels=3)
+    with pytest.raises(ShapeError, match=r"channels 0 and 1 of an image are the same picture.*\.npy"):
+        fitted(grey, run=replace(RUN, listen=heard.append))
+    with pytest.raises(ShapeError, match="channels 0 and 2"):
+        fitted(np.concatenate([contrasts(9, grid=(16, 16)), grey[:1]]), sources=(2,))
+    assert not heard
+
+
+def test_a_copy_that_has_no_say_is_no_matter() -> None:
+    images = contrasts(2, grid=(16, 16))
+    images[:, 1] = images[:, 0]
+    ModalityTranslation(sources=(2,)).check_content(images)
+    ModalityTranslation(target=2).check_content(images)  # the other two are equal, and both tell of the third
 
 
 def test_pictures_show_the_contrast_and_its_prediction() -> None:

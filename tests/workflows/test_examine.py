@@ -16,6 +16,7 @@ from halescan.synthesis.cohort import PhantomFolders
 from halescan.workflows.examine import examine
 from halescan.workflows.recalibrate import recalibrate
 from halescan.workflows.train import train
+from tests.detectors.bodies import contrasts
 
 QUICK = {"formats": ("json", "map")}
 
@@ -206,3 +207,26 @@ def test_a_volume_model_reads_volumes_whole(tmp_path: Path) -> None:
     record = examine(model, tmp_path / "sick.nii.gz", out=tmp_path / "out", **QUICK).records[0]
     z, y, x = record["scans"][0]["findings"][0]["peak_index_zyx"]
     assert (z in (8, 9), y in (2, 3), x in (5, 6)) == (True, True, True)  # NIfTI stores (x, y, z)
+
+
+def test_a_grey_scan_gets_no_p_value_from_a_method_that_compares_contrasts(tmp_path: Path) -> None:
+    for number, image in enumerate(contrasts(24, grid=(32, 32))):
+        (tmp_path / "healthy").mkdir(exist_ok=True)
+        np.save(tmp_path / "healthy" / f"{number}.npy", np.moveaxis(image, 0, -1))
+    small = {"steps": 2, "side": 16, "width": 4, "depth": 2}
+    recipe = {"size": [32, 32], "channels": 3}
+    model = train(
+        tmp_path / "healthy",
+        profile="generic",
+        profile_settings=recipe,
+        detector="modality-translation",
+        detector_settings=small,
+        out=tmp_path / "m",
+    )
+    (tmp_path / "new").mkdir()
+    (true, grey) = contrasts(2, grid=(32, 32), seed=9)
+    np.save(tmp_path / "new" / "true.npy", np.moveaxis(true, 0, -1))
+    np.save(tmp_path / "new" / "grey.npy", grey[0])
+    done = examine(model, tmp_path / "new", out=tmp_path / "out", formats=("json",))
+    assert [record["verdict"]["p_value"] is not None for record in done.records] == [True]
+    assert ["grey.npy" in problem and "same picture" in problem for problem in done.problems] == [True]

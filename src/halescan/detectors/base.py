@@ -15,6 +15,8 @@ from halescan.training.run import Run
 from halescan.training.schedule import Schedule
 from halescan.types import Batch, Images, Labelled, Scores, Stack
 
+_LOOKED_AT = 64  # images of a cohort: what is wrong with a kind of file is wrong with many
+
 
 class Detector(Learner):
     """Learns what healthy looks like, then says how strange each place of a new image is.
@@ -49,7 +51,7 @@ class Detector(Learner):
         Raises:
             TrainingError: if there is nothing to learn from, labels are given to a method that uses none, or a method
                 that learns from both kinds is not given both.
-            ShapeError: if the method does not take images of this shape.
+            ShapeError: if the method does not take images of this shape, or with these contents.
         """
         images = Stack(normal) if isinstance(normal, np.ndarray) else normal
         if len(images) == 0:
@@ -58,6 +60,7 @@ class Detector(Learner):
             raise TrainingError(f"{self.name} learns from healthy images alone; leave labels out")
         shape = images.take([0]).images.shape[1:]
         self.check_kind(shape)
+        self.check_contents(images)
         cohort = self._labelled(images, labels) if self.needs_abnormal else images
         self._learn(cohort, check, run or Run())
         self.learned_shape = tuple(shape)
@@ -145,6 +148,23 @@ class Detector(Learner):
             )
         if shape[0] not in self.channels:
             raise ShapeError(f"{self.name} takes {self.channels} channels, got {shape[0]}")
+
+    def check_contents(self, images: Images) -> None:
+        """Refuse a cohort in which some of the images looked at show what the method cannot judge.
+
+        Raises:
+            ShapeError: if one does.
+        """
+        count = min(len(images), _LOOKED_AT)
+        for number in range(count):
+            self.check_content(images.take([number * len(images) // count]).images)
+
+    def check_content(self, images: np.ndarray) -> None:
+        """Refuse images `(n, c, *grid)` of the right shape that show what the method cannot judge; most judge all.
+
+        Raises:
+            ShapeError: if it cannot.
+        """
 
     def _labelled(self, images: Images, labels: np.ndarray | None) -> Labelled:
         """Images with their labels; refuse those that lack either kind."""

@@ -120,6 +120,11 @@ class Ensemble(Detector):
         super().check_run(run)
         return json.dumps([one.check_run(run) for one in self._members])
 
+    def check_content(self, images: np.ndarray) -> None:
+        """Refuse what a member would refuse."""
+        for one in self._members:
+            one.check_content(images)
+
     def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         shape = normal.take([0]).images.shape[1:]
         for one in self._members:

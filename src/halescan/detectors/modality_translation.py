@@ -22,6 +22,8 @@ from halescan.training.schedule import Schedule, Tensors
 from halescan.training.weights import module_arrays, put_arrays
 from halescan.types import Batch, Images, Scores
 
+_SAME = 0.01  # of an image's range: two contrasts that differ by less everywhere are one
+
 
 class ModalityTranslation(Detector):
     """Predicts one channel of an image from the others; the map is where both disagree, inside the body.
@@ -96,6 +98,19 @@ class ModalityTranslation(Detector):
                 "last axis of an array (.npy), and read them with --set profile.channels=3"
             )
         super().check_kind(shape)
+
+    def check_content(self, images: np.ndarray) -> None:
+        """Refuse images in which the contrast to be predicted lies among those it is predicted from."""
+        for image in images:
+            wanted = image[self.target]
+            most = _SAME * float(np.ptp(wanted))
+            copies = [other for other in self._others if np.abs(image[other] - wanted).max() <= most]
+            if copies and most:  # an empty slice is empty in every contrast
+                raise ShapeError(
+                    f"{self.name} predicts one MR contrast from others, and channels {self.target} and {copies[0]} of "
+                    "an image are the same picture: a grey scan is copied into all three. Give three registered "
+                    "contrasts, as brats:contrast=flair+t1+t2@FOLDER or stacked along the last axis of an array (.npy)"
+                )
 
     def pictures(self, batch: Batch) -> dict[str, np.ndarray]:
         """The contrast as it is and as it was predicted."""

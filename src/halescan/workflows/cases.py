@@ -10,7 +10,8 @@ from halescan.data.ahead import ahead
 from halescan.data.prepare import Prepared, prepare
 from halescan.data.profiles import Profile
 from halescan.data.table import Cohort, Item
-from halescan.errors import HalescanError
+from halescan.detectors import Detector
+from halescan.errors import HalescanError, ShapeError
 from halescan.io import is_slide, read
 from halescan.types import Scan
 
@@ -97,11 +98,17 @@ class Kept:
 
 
 def opened(
-    cases: Sequence[Case], profile: Profile, *, jobs: int, kept: Kept | None = None
+    cases: Sequence[Case],
+    profile: Profile,
+    *,
+    jobs: int,
+    detector: Detector | None = None,
+    kept: Kept | None = None,
 ) -> Iterator[tuple[Case, list[Opened]]]:
     """Each case with its scans read and prepared, in order, a few cases ahead of the one in use.
 
-    A scan that cannot be read comes with its error and stops nothing. What is `kept` is not read again.
+    A scan that cannot be read, or that the detector cannot judge, comes with its error and stops nothing. What is
+    `kept` is not read again.
 
     Args:
         jobs: Threads at work, the caller's own among them.
@@ -109,21 +116,32 @@ def opened(
 
     def work(case: Case) -> list[Opened]:
         known = None if kept is None else kept.take(case)
-        return [open_item(item, profile) for item in case.items] if known is None else known
+        return [open_item(item, profile, detector) for item in case.items] if known is None else known
 
     ready = ahead(work, cases, jobs=jobs - 1, most=MOST_AHEAD, bytes_of=_bytes, most_bytes=BYTES_AHEAD)
     yield from zip(cases, ready, strict=True)
 
 
-def open_item(item: Item, profile: Profile) -> Opened:
-    """Read and prepare one scan; an error of ours becomes a sentence."""
+def open_item(item: Item, profile: Profile, detector: Detector | None = None) -> Opened:
+    """Read and prepare one scan for a detector; an error of ours becomes a sentence."""
     if is_slide(item.source):
         return Opened(item, None, error=f"{item.source.path}: a whole slide; examine reads it tile by tile, only there")
     try:
         scan = read(item.source)
-        return Opened(item, scan, tuple(prepare(scan, profile)))
+        images = tuple(prepare(scan, profile))
+        if detector is not None:
+            _check_content(detector, images, item)
+        return Opened(item, scan, images)
     except HalescanError as error:
         return Opened(item, None, error=str(error))
+
+
+def _check_content(detector: Detector, images: Sequence[Prepared], item: Item) -> None:
+    """Refuse, by its path, a scan that the detector cannot judge."""
+    try:
+        detector.check_content(np.stack([image.image for image in images]))
+    except ShapeError as error:
+        raise ShapeError(f"{item.source.path}: {error}") from error
 
 
 def _bytes(case: Case) -> int:

@@ -118,7 +118,7 @@ def _measure_all(
     judged, seen = Judged(PixelTally(threshold=model.map_threshold)), _Seen(Learned(model))
     outlined = any(item.outlined for item in cohort.items)  # else there is nothing to hold maps against
     done = 0
-    for group in together(opened(cases_of(cohort), model.profile, jobs=jobs)):
+    for group in together(opened(cases_of(cohort), model.profile, jobs=jobs, detector=model.detector)):
         scans = [scan for _, some in group for scan in some]
         judged.problems += [told_of_scan(scan.item.source, scan.error) for scan in scans if scan.scan is None]
         judged.left_out += [scan.item.label for scan in scans if scan.scan is None]

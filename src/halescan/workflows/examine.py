@@ -187,7 +187,7 @@ def case_results(
     slides = [planned.case for planned in plan if holds_slide(planned.case)]
     images = [planned.case for planned in plan if not holds_slide(planned.case)]
     whole = slide_results(model, slides, false_alarms=false_alarms, um_per_px=tile_um_per_px, jobs=jobs, listen=listen)
-    stream = opened(images, model.profile, jobs=jobs, kept=kept)
+    stream = opened(images, model.profile, jobs=jobs, detector=model.detector, kept=kept)
     for case, results, errors in chain(interpret(model, stream, false_alarms=false_alarms, jobs=jobs), whole):
         planned = by_case[case.key]
         if results is None:

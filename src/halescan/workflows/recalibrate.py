@@ -56,6 +56,7 @@ def recalibrate(
     _refuse_learned(old, cohort)
     with tempfile.TemporaryDirectory(prefix="halescan-") as cache:
         images = prepared(cohort, recipe, Path(cache), jobs=jobs, listen=listen)
+        old.detector.check_contents(images)
         everyone = np.arange(len(images))
         fresh = calibrate([(old.measure, everyone)], images, cohort, guarantee="split", listen=listen)
     record = {

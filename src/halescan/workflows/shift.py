@@ -36,7 +36,7 @@ def shift_of(
         return ()
     chosen = sorted(cases, key=lambda case: hashlib.sha256(case.key.encode()).digest())[:MOST]
     facts, views = [], []
-    for number, (case, scans) in enumerate(opened(chosen, model.profile, jobs=jobs), 1):
+    for number, (case, scans) in enumerate(opened(chosen, model.profile, jobs=jobs, detector=model.detector), 1):
         kept.put(case, scans)
         images = [image for scan in scans for image in scan.images]
         if images:
