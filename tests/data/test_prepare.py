@@ -232,3 +232,20 @@ def test_a_picture_without_stain_keeps_its_colours_with_a_note() -> None:
     assert keys(image) == ["stain-not-found"]
     assert (image.image == only(Scan(pale, 2), "histology").image).all()
     assert keys(only(Scan(pale[..., 0], 2), "histology", stain="macenko")) == ["grey-to-colour"]
+
+
+@pytest.mark.parametrize(
+    ("channels", "says"), [(2, "2 channels found"), (5, "5 channels found"), (1, "1 channel found")]
+)
+def test_an_array_of_another_number_of_channels_is_no_volume_to_a_profile_of_three(channels: int, says: str) -> None:
+    pixels = np.random.default_rng(0).random((32, 32, channels), np.float32)
+    colours = load_profile("generic", {"channels": 3, "size": [32, 32]})
+    with pytest.raises(ShapeError, match=rf"array \(32, 32, {channels}\): {says}, 3 expected"):
+        next(prepare(Scan(pixels, 3), colours))
+
+
+def test_a_thin_volume_that_knows_its_voxels_is_one_to_a_profile_of_three() -> None:
+    pixels = np.random.default_rng(0).random((32, 32, 5), np.float32)
+    colours = load_profile("generic", {"channels": 3, "size": [32, 32]})
+    assert len([*prepare(Scan(pixels, 3, (1.0, 1.0, 5.0)), colours)]) == 32
+    assert len([*prepare(Scan(np.moveaxis(pixels, -1, 0), 3), colours)]) == 5

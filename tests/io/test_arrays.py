@@ -5,6 +5,7 @@ import pytest
 
 from halescan.errors import AmbiguousScan, ScanError
 from halescan.io import find, read
+from halescan.types import Note
 from tests.io.made import GREY
 
 
@@ -28,7 +29,7 @@ def medmnist(path, *, images=5, save_as=np.savez_compressed):
     [((9, 8), 2, False), ((5, 9, 8), 3, False), ((9, 8, 3), 2, True), ((9, 8, 4), 2, True), ((5, 9, 8, 3), 3, True)],
 )
 def test_the_shape_says_what_an_array_is(tmp_path, shape, dims, colour):
-    pixels = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
+    pixels = (np.arange(np.prod(shape), dtype=np.int32) % 256).reshape(shape)
     scan = read(save(tmp_path / "a.npy", pixels))
     assert (scan.dims, scan.colour) == (dims, colour)
     np.testing.assert_array_equal(scan.pixels, pixels[..., :3] if colour else pixels)
@@ -127,3 +128,20 @@ def test_a_damaged_archive_is_a_problem_and_no_more(tmp_path):
     found = find(tmp_path)
     assert [source.path.name for source in found.sources] == ["a.npz"] * 7
     assert [problem.path.name for problem in found.problems] == ["b.npz", "c.npz"]
+
+
+@pytest.mark.parametrize(
+    "fourth", [np.full((9, 8), 700, np.int16), np.full((9, 8), -1, np.int32), np.linspace(0, 900.0, 72).reshape(9, 8)]
+)
+def test_a_fourth_contrast_is_no_transparency(tmp_path, fourth):
+    pixels = np.stack([GREY[:9, :8], GREY[:9, :8] + 1, GREY[:9, :8] + 2, fourth], axis=-1)
+    with pytest.raises(ScanError, match=r"array \(9, 8, 4\): 4 channels found"):
+        read(save(tmp_path / "a.npy", pixels))
+
+
+def test_transparency_that_hides_something_is_noted(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (9, 8, 4), dtype=np.uint8)
+    assert read(save(tmp_path / "a.npy", pixels)).notes == (Note("alpha-dropped"),)
+    pixels[..., 3] = 255
+    assert read(save(tmp_path / "b.npy", pixels)).notes == ()
+    assert read(save(tmp_path / "c.npy", pixels / np.float32(255))).notes == ()

@@ -15,6 +15,7 @@ from halescan.data.stain import normalise
 from halescan.errors import ScanError, ShapeError
 from halescan.types import Note, Scan
 
+_FEWEST_COLUMNS = 8  # of a volume: less of a last axis are channels, and no size of an image is smaller either
 _BLANK = 0.01  # a slice whose mask fills less of the image shows the tip of an organ at most
 
 
@@ -61,7 +62,8 @@ def prepare(scan: Scan, profile: Profile) -> Iterator[Prepared]:
     as a reader sees them (image left is the patient's right) wherever the scan knows its orientation.
 
     Raises:
-        ShapeError: if a single image meets a profile of volumes.
+        ShapeError: if a single image meets a profile of volumes, or an array of another number of channels a profile
+            of three.
         ScanError: if no slice shows anything to look at.
     """
     if scan.dims < profile.dims:
@@ -69,6 +71,7 @@ def prepare(scan: Scan, profile: Profile) -> Iterator[Prepared]:
             f"a 2-D image of shape {scan.shape} cannot be read with the 3-D profile {profile.name!r}; "
             "give the whole volume, or use a 2-D profile"
         )
+    _refuse_other_channels(scan, profile)
     plan = _plan(scan, profile)
     if scan.dims == profile.dims:
         yield _image(plan, plan.pixels, plan.mask, Grid(scan.shape, profile.size, plan.frame.steps))
@@ -85,6 +88,20 @@ def prepare(scan: Scan, profile: Profile) -> Iterator[Prepared]:
             yield image
     if not found:
         raise ScanError(f"none of {scan.shape[0]} slices shows anything that the profile {profile.name!r} looks at")
+
+
+def _refuse_other_channels(scan: Scan, profile: Profile) -> None:
+    """An array of two contrasts has three axes like a volume, and would be cut into slices across them.
+
+    Only a file without any geometry can be meant: a sagittal volume may have few columns, but knows how wide they are.
+    """
+    thin = scan.dims == 3 and not scan.colour and scan.spacing_mm is None and scan.shape[-1] < _FEWEST_COLUMNS
+    if profile.channels == 3 and thin:
+        found = scan.shape[-1]
+        raise ShapeError(
+            f"{scan.source}: array {scan.shape}: {found} channel{'s' * (found != 1)} found, 3 expected by the profile "
+            f"{profile.name!r}; stack three along the last axis. If it is a volume, its slices go along the first"
+        )
 
 
 def _plan(scan: Scan, profile: Profile) -> _Plan:

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from halescan.errors import AmbiguousScan, ScanError
 from halescan.io.pixels import DEFLATE_RATIO, array_bytes, check_affordable, check_claim, finish
 from halescan.io.source import Format, Found, Problem, Source
-from halescan.types import Scan
+from halescan.types import Note, Scan
 
 
 def sources(paths: Sequence[Path]) -> Found:
@@ -37,7 +37,8 @@ def sources(paths: Sequence[Path]) -> Found:
 def read(source: Source) -> Scan:
     """Read one array as a scan: `(y, x)`, `(z, y, x)`, and the same with a last axis of 3 or 4 for colour.
 
-    An array of three axes is a volume, unless its last axis is 3 or 4 long: then it is a colour image.
+    An array of three axes is a volume, unless its last axis is 3 or 4 long: then it is a colour image. A fourth channel
+    is dropped as transparency, with the note `alpha-dropped`, where its values can be that.
 
     Raises:
         ScanError: if the array is no image, or is larger than its file.
@@ -45,9 +46,9 @@ def read(source: Source) -> Scan:
     """
     path = source.files[0]
     values = _read_member(source) if zipfile.is_zipfile(path) else _read_npy(path)
-    dims, values = _spatial(values, source)
+    dims, values, dropped = _spatial(values, source)
     pixels, notes = finish(values, where=source.path, dims=dims)
-    return Scan(pixels, dims, source=source.path, notes=notes)
+    return Scan(pixels, dims, source=source.path, notes=(*dropped, *notes))
 
 
 def _recognises(head: bytes) -> bool:
@@ -178,15 +179,31 @@ def _member(path: str, name: str, changed_ns: int, size: int) -> _Member:
     return _Member(Path(path), name)
 
 
-def _spatial(values: np.ndarray, source: Source) -> tuple[int, np.ndarray]:
-    """Number of spatial axes, and the values with an alpha channel dropped."""
+def _spatial(values: np.ndarray, source: Source) -> tuple[int, np.ndarray, tuple[Note, ...]]:
+    """Number of spatial axes, and the values with an alpha channel dropped, which is noted where it hid something."""
     colour = values.ndim >= 3 and values.shape[-1] in (3, 4)
     dims = values.ndim - colour
     if dims not in (2, 3):
         raise ScanError(
             f"{source.path}: an array of shape {values.shape} is no scan; expected (y, x) or (z, y, x), colour last."
         )
-    return dims, values[..., :3] if colour else values
+    if not colour or values.shape[-1] == 3:
+        return dims, values, ()
+    alpha = values[..., 3]
+    if not _may_be_alpha(alpha):
+        raise ScanError(
+            f"{source.path}: array {values.shape}: 4 channels found that are no colours with transparency; keep 1 or 3 "
+            "along the last axis."
+        )
+    return dims, values[..., :3], (Note("alpha-dropped"),) if alpha.size and np.ptp(alpha) else ()
+
+
+def _may_be_alpha(values: np.ndarray) -> bool:
+    """Transparency runs from 0 to 1, or to 255 or 65535; the fourth of several contrasts rarely does."""
+    if values.dtype.kind in "bu" and values.dtype.itemsize <= 2:
+        return True
+    most = 1 if values.dtype.kind == "f" else 255
+    return values.dtype.kind in "iuf" and bool(((values >= 0) & (values <= most)).all())
 
 
 ARRAYS = Format(endings=(".npy", ".npz"), recognises=_recognises, sources=sources, read=read)
