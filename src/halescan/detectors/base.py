@@ -136,6 +136,11 @@ class Detector(Learner):
         modules = (part for part in vars(self).values() if isinstance(part, nn.Module))
         return next((weight.device for module in modules for weight in module.parameters()), torch.device("cpu"))
 
+    @property
+    def members_at_work(self) -> "tuple[Detector, ...]":
+        """The methods whose answers make up its own: itself, or the members of an ensemble."""
+        return (self,)
+
     def check_kind(self, shape: tuple[int, ...]) -> None:
         """Refuse images of a shape `(c, *grid)` that the method cannot take.
 

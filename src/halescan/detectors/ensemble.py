@@ -109,6 +109,11 @@ class Ensemble(Detector):
         """Where it scores."""
         return next((one.device for one in self._members if one.device.type != "cpu"), torch.device("cpu"))
 
+    @property
+    def members_at_work(self) -> tuple[Detector, ...]:
+        """The members that have a say."""
+        return tuple(one for one, share in zip(self._members, self._shares, strict=True) if share > 0)
+
     def to(self, device: str) -> Self:
         """Score on this device from now on."""
         for one in self._members:

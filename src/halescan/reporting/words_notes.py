@@ -209,6 +209,14 @@ NOTES: dict[str, tuple[str, str]] = {
         "Cet examen ne ressemble pas à ceux de l’apprentissage ; diffèrent : {features}. Le modèle n’est pas conçu "
         "pour de tels examens : score, valeur p et carte peuvent refléter cela plutôt que le patient.",
     ),
+    "poor-reconstruction": (
+        "{method} draws healthy images no better than their plain mean would: mean error {error}, of the mean image "
+        "{mean_error}. Its training diverged or was too short, so score, map and what it draws tell little; train the "
+        "model again.",
+        "{method} ne reconstruit pas mieux les images saines que ne le ferait leur simple moyenne : erreur moyenne "
+        "{error}, contre {mean_error} pour l’image moyenne. L’apprentissage a divergé ou a été trop court : score, "
+        "carte et reconstruction sont peu informatifs ; entraînez de nouveau le modèle.",
+    ),
     "map-tells-little": (
         "The map tells little here: {share:%} of what was examined lies above its threshold, so it singles out no "
         "place and no regions are listed. Diffuse change, another kind of acquisition or a poor fit of the model can "

@@ -247,6 +247,8 @@ def map_notes(model: Model, results: Sequence[ScanResult]) -> Iterator[Note]:
 
 def model_notes(model: Model, calibration: Calibration, errors: np.ndarray) -> Iterator[Note]:
     """What is to be said of the model, and its plain rule on the errors `(n,)` of a case's images."""
+    if model.poor_reconstruction is not None:
+        yield model.poor_reconstruction
     if calibration.guarantee == "cross":
         yield Note("cross-conformal", {"units": calibration.units})
     if model.record.get("encoder") == "own":

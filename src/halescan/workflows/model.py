@@ -20,7 +20,7 @@ from halescan.reporting.card import model_card
 from halescan.reporting.words import sentence
 from halescan.training.model_folder import fingerprint, read_model, write_model
 from halescan.training.settings import typed_settings
-from halescan.types import ModelFacts
+from halescan.types import ModelFacts, Note
 from halescan.workflows.healthy import Healthy
 from halescan.workflows.measure import Measure
 from halescan.workflows.places import ROOMS, Places
@@ -69,6 +69,15 @@ class Model:
         """Map value from which a place belongs to a finding: the profile's quantile of healthy places."""
         tail = self.healthy.tail
         return None if tail is None else tail.value_at(self.profile.map_quantile)
+
+    @property
+    def poor_reconstruction(self) -> Note | None:
+        """That the method draws healthy images no better than their mean, if training found that."""
+        found = self.record["training_set"].get("poor_reconstruction")
+        if found is None:
+            return None
+        numbers = {name: float(found[name]) for name in ("error", "mean_error")}
+        return Note("poor-reconstruction", {"method": str(found["method"]), **numbers})
 
     @cached_property
     def facts(self) -> ModelFacts:
@@ -194,7 +203,12 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
             Healthy.from_json(calibration),
             Path(folder),
         )
-        _ = model.facts, card_facts(model), model.summary()  # what a report says must be there too, before any scan
+        _ = (
+            model.facts,
+            card_facts(model),
+            model.summary(),
+            model.poor_reconstruction,
+        )  # what a report says must be there too, before any scan
     except ValidationError as error:
         what = error.errors(include_url=False)[0]["msg"]
         raise ModelError(f"{folder}: its profile cannot be used ({what}); copy or train the model again") from error

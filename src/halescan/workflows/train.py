@@ -21,13 +21,16 @@ from halescan.data.table import Cohort
 from halescan.detectors import Detector, find_detector
 from halescan.errors import ModelError, OutputError, SettingError
 from halescan.evaluation.baselines import HealthyMean
+from halescan.reporting.words import note_sentence
 from halescan.scoring.maps import PlaceStatistics
 from halescan.training.checkpoint import read_checkpoint
 from halescan.training.picture import draw_history, draw_pictures
 from halescan.training.run import Progress, Run, say_nothing
 from halescan.training.settings import typed_settings
+from halescan.types import Note
 from halescan.workflows.abnormal import Abnormal, abnormal_cohort, check_apart, fit
 from halescan.workflows.calibrate import Pair, calibrate, chunks
+from halescan.workflows.drawn import poor_reconstruction
 from halescan.workflows.healthy import (
     Healthy,
     cohort_fingerprint,
@@ -121,8 +124,9 @@ def train(
         units = unit_numbers(cohort, images.item_of)[0]
         places = learn_places(learned, recipe, images, parts.learn, parts.choose, units)
         healthy_facts = _calibrated(learned, recipe, places, images, parts, cohort, ill, run)
-    record = {**_record(learned, recipe, cohort, images, parts, ill, seed), "request_sha256": digest(wanted)}
     mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
+    poor = poor_reconstruction(learned, mean, images.subset(_unseen(parts)))
+    record = {**_record(learned, recipe, cohort, images, parts, ill, poor, seed), "request_sha256": digest(wanted)}
     model = Model(record, learned, recipe, places, mean, healthy_facts, problems=problems_of(cohort, images))
     saved = model.save(out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite)
     shutil.rmtree(work, ignore_errors=True)
@@ -358,6 +362,11 @@ def _fold(
     return Measure(learned, recipe, learn_places(learned, recipe, images, rest, rest[:0], units))
 
 
+def _unseen(parts: Parts) -> np.ndarray:
+    """Places of healthy images that the model has not learned from; of all, where it has learned from all."""
+    return next(part for part in (parts.calibrate, parts.choose, parts.learn) if len(part))
+
+
 def _record(
     detector: Detector,
     recipe: Profile,
@@ -365,6 +374,7 @@ def _record(
     images: CohortImages,
     parts: Parts,
     ill: Abnormal | None,
+    poor: Note | None,
     seed: int,
 ) -> dict[str, Any]:
     """The content of `model.json`."""
@@ -388,7 +398,8 @@ def _record(
             "choose": len(parts.choose),
             "calibrate": len(parts.calibrate) or len(images),
             "fingerprint": cohort_fingerprint(cohort),
-            "notes": remarks(cohort, images),
+            "notes": [*([] if poor is None else [note_sentence(poor, "en")]), *remarks(cohort, images)],
+            **({} if poor is None else {"poor_reconstruction": dict(poor.values)}),
             "contents": sorted([*content_digests(used), *seen_ill]),
             "pixels": sorted([*images.pixels, *(() if ill is None else ill.images.pixels)]),
             **({} if ill is None else {"abnormal": ill.record()}),
