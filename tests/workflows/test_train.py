@@ -14,6 +14,7 @@ from halescan.synthesis.cohort import PhantomFolders
 from halescan.training.run import Progress
 from halescan.workflows.model import load_model
 from halescan.workflows.train import train
+from tests.detectors.bodies import healthy
 
 ATLAS = {"profile": "lung-ct", "detector": "healthy-atlas", "profile_settings": {"size": [64, 64]}}
 LEARNED = {
@@ -71,6 +72,34 @@ def test_one_healthy_scan_gives_scores_without_p_values(phantoms: PhantomFolders
     model = train(some(phantoms.healthy, 1, tmp_path / "one"), out=tmp_path / "model", **ATLAS)
     assert model.healthy.calibration.units == 0
     assert model.healthy.calibration.verdict(1.0, 0.05, level="image").p_value is None
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "learned from 1 scan only"), (3, "learned from 3 scans only"), (6, "")]
+)
+def test_what_was_learned_from_next_to_nothing_says_so(
+    phantoms: PhantomFolders, tmp_path: Path, count: int, said: str
+) -> None:
+    model = train(some(phantoms.healthy, count, tmp_path / "few"), out=tmp_path / "model", **ATLAS)
+    found = [note for note in model.record["training_set"]["notes"] if note.startswith("learned from")]
+    assert [note.split(":")[0] for note in found] == ([said] if said else [])
+    assert said in (tmp_path / "model" / "card.md").read_text()
+
+
+@pytest.mark.parametrize(("side", "said"), [(8, True), (16, True), (40, False), (64, False)])
+def test_scans_enlarged_to_what_they_do_not_show_are_told(tmp_path: Path, side: int, said: bool) -> None:
+    (tmp_path / "healthy").mkdir()
+    for number, image in enumerate(healthy(6, grid=(side, side))):
+        np.save(tmp_path / "healthy" / f"{number}.npy", image[0])
+    model = train(
+        tmp_path / "healthy",
+        profile="generic",
+        profile_settings={"size": [64, 64]},
+        detector="healthy-atlas",
+        out=tmp_path / "model",
+    )
+    told = [note for note in model.lines() if f"{side} × {side} pixels were enlarged to images of 64 × 64" in note]
+    assert bool(told) == said
 
 
 def test_a_model_in_the_way_is_never_replaced_unasked(phantoms: PhantomFolders, model_folder: Path) -> None:

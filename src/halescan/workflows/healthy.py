@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,8 @@ from halescan.training.run import Progress
 from halescan.workflows.scan_names import told_of_file
 
 SCHEMA = "halescan.healthy/1"
+FEW = 5  # scans: nobody learns from fewer what varies in health
+ENLARGED = 2.0  # times: more is no matter of a slightly smaller scanner
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,19 +70,48 @@ class Healthy:
         )
 
 
-def remarks(cohort: Cohort, images: CohortImages) -> list[str]:
-    """What a person should know of a cohort, in sentences that name nobody and no file."""
+def remarks(cohort: Cohort, images: CohortImages, profile: Profile, learned: np.ndarray) -> list[str]:
+    """What a person should know of a cohort, in sentences that name nobody and no file.
+
+    Args:
+        learned: Places of the images that are learned from.
+    """
     count = len(problems_of(cohort, images))
     return [
         *cohort.remarks,
         *(note_sentence(note, "en") for note in cohort.notes),
         *([f"{count} file{'s' * (count != 1)} could not be used"] if count else []),
+        *_few(images, learned),
+        *_enlarged(images, profile),
     ]
 
 
 def problems_of(cohort: Cohort, images: CohortImages) -> tuple[str, ...]:
     """The files that could not be used, by name: for the person at the terminal, never for a model that travels."""
     return tuple(str(problem) for problem in (*cohort.problems, *images.problems))
+
+
+def _few(images: CohortImages, learned: np.ndarray) -> Iterator[str]:
+    """That there is next to nothing to learn from."""
+    scans = len(np.unique(images.item_of[learned]))
+    if scans < FEW:
+        yield f"learned from {scans} scan{'s' * (scans != 1)} only: too few to show how healthy scans vary"
+
+
+def _enlarged(images: CohortImages, profile: Profile) -> Iterator[str]:
+    """That most scans have far fewer pixels than the images made of them, where their size is not set in mm."""
+    if profile.spacing_mm is not None:
+        return
+    known = [row.facts for row in images.rows if {"height", "width"} <= set(row.facts)]
+    sides = np.array([(float(facts["height"]), float(facts["width"])) for facts in known]).reshape(-1, 2)
+    shown = np.array(profile.size[-2:], float)
+    small = (shown / np.maximum(sides, 1)).min(axis=1) > ENLARGED
+    if len(sides) and small.mean() > 0.5:
+        height, width = np.median(sides[small], axis=0)
+        yield (
+            f"scans of {height:.0f} × {width:.0f} pixels were enlarged to images of {shown[0]:.0f} × {shown[1]:.0f}: "
+            "there is no more to be seen on them. A smaller profile.size takes less time"
+        )
 
 
 def content_digests(cohort: Cohort) -> list[str]:

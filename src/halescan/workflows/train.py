@@ -398,7 +398,10 @@ def _record(
             "choose": len(parts.choose),
             "calibrate": len(parts.calibrate) or len(images),
             "fingerprint": cohort_fingerprint(cohort),
-            "notes": [*([] if poor is None else [note_sentence(poor, "en")]), *remarks(cohort, images)],
+            "notes": [
+                *([] if poor is None else [note_sentence(poor, "en")]),
+                *remarks(cohort, images, recipe, parts.learn),
+            ],
             **({} if poor is None else {"poor_reconstruction": dict(poor.values)}),
             "contents": sorted([*content_digests(used), *seen_ill]),
             "pixels": sorted([*images.pixels, *(() if ill is None else ill.images.pixels)]),
