@@ -47,7 +47,7 @@ class BagClassifier(Supervised):
         wanted = checked_labels(labels, count=len(cohort), name=self.name)
         shape = self._shape_of(cohort)
         self._check_kind(shape)
-        self._learn([Finite(bag) for bag in cohort], wanted, run or Run())
+        self._learn([Finite(bag) for bag in cohort], wanted, self._informed(run))
         self.learned_shape = shape
         self.learned_from = {
             "bags": len(cohort),

@@ -95,7 +95,7 @@ class Classifier(Supervised):
         group_of = checked_groups(groups, count=len(cohort))
         shape = tuple(cohort.take([0]).images.shape[1:])
         self._check_kind(shape)
-        self._learn(Finite(cohort), wanted, group_of, run or Run())
+        self._learn(Finite(cohort), wanted, group_of, self._informed(run))
         self.learned_shape = shape
         self.learned_from = {
             "images": len(wanted),

@@ -62,7 +62,7 @@ class Detector(Learner):
         self.check_kind(shape)
         self.check_contents(images)
         cohort = self._labelled(images, labels) if self.needs_abnormal else images
-        self._learn(cohort, check, run or Run())
+        self._learn(cohort, check, self._informed(run))
         self.learned_shape = tuple(shape)
         return self
 

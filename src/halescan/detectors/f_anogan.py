@@ -162,7 +162,12 @@ class FAnoGAN(Detector):
         if self.inference == "search":
             return
         self._pair.requires_grad_(False)  # held still, and in evaluation mode: its running statistics too
-        settings = Schedule(steps=self.encoder_steps, batch_size=self.batch_size, learning_rate=self.encoder_rate)
+        settings = Schedule(
+            steps=self.encoder_steps,
+            batch_size=self.batch_size,
+            learning_rate=self.encoder_rate,
+            rate_setting="encoder_rate",
+        )
         learn(
             self._encoder,
             self._encoder_loss,

@@ -135,7 +135,9 @@ def train_encoder(images: Images, run: Run, *, steps: int = 300, batch_size: int
     channels = images.take([0]).images.shape[1]
     with seeded(run.seed, "encoder weights"):
         game = SpotThePaste(OwnEncoder(channels))
-    schedule = Schedule(steps, batch_size=batch_size, learning_rate=2e-3, weight_decay=1e-4, curve="one-cycle")
+    schedule = Schedule(
+        steps, batch_size=batch_size, learning_rate=2e-3, weight_decay=1e-4, curve="one-cycle", rate_setting=None
+    )
     learn(game, _play, images=images, settings=schedule, run=run, stage="encoder")
     return Backbone.own(game.encoder).to(find_device(run.device))
 

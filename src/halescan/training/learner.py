@@ -3,6 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from halescan.errors import NotFitted, SettingError
 from halescan.training.device import find_device
+from halescan.training.run import Run
 
 
 class Learner(ABC):
@@ -25,13 +27,22 @@ class Learner(ABC):
     presets: ClassVar[dict[str, dict[str, Any]]] = {"cpu": {}, "paper": {}}
 
     learned_shape: tuple[int, ...] = ()  # (c, *grid); empty means: nothing learned yet
+    _size = "cpu"  # of `presets`
 
     @classmethod
     def preset(cls, size: str, **changes: Any) -> Self:
         """The method with the settings of a named size, "cpu" or "paper", and any changes on top."""
         if size not in cls.presets:
             raise SettingError(f"size must be one of {sorted(cls.presets)}, got {size!r}")
-        return cls(**{**cls.presets[size], **changes})
+        made = cls(**{**cls.presets[size], **changes})
+        made._size = size
+        return made
+
+    @classmethod
+    def usual(cls, size: str = "cpu") -> dict[str, Any]:
+        """The settings of a named size, as they stand in the signature and in `presets`."""
+        taken = inspect.signature(cls.__init__).parameters.values()
+        return {one.name: one.default for one in taken if one.default is not one.empty} | cls.presets.get(size, {})
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -70,6 +81,10 @@ class Learner(ABC):
             elif hasattr(part, "to"):
                 part.to(target)
         return self
+
+    def _informed(self, run: Run | None) -> Run:
+        """The run, with what is usual for the method to advise where a setting fails."""
+        return replace(run or Run(), usual=self.usual(self._size))
 
     def _refuse_unlearned(self) -> None:
         if not self.learned_shape:

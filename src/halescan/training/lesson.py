@@ -103,11 +103,20 @@ class Lesson:
 
     def why_stopped(self, loss: float) -> str:
         """What to say when the loss is no number."""
-        kept = f"; the checkpoint of step {self.saved_step} is kept" if self.saved_step else ""
+        kept = "no checkpoint is kept yet"
+        if self.saved_step:
+            kept = f"the checkpoint of step {self.saved_step} is kept as {self.path}, resume goes on from there"
         return (
-            f"{self.stage}: the loss became {loss} at step {self.step + 1} of {self.settings.steps}{kept}. "
-            f"Try learning_rate={self.settings.learning_rate / 10:g}, and look for images that are not finite"
+            f"{self.stage}: the loss became {loss} at step {self.step + 1} of {self.settings.steps}; {kept}. "
+            f"{self._slower()}Look for images that are not finite, too"
         )
+
+    def _slower(self) -> str:
+        """Advice to take a smaller rate, and no larger one than is usual, if a setting of the method gave it."""
+        name, rate = self.settings.rate_setting, self.settings.learning_rate
+        if name is None:
+            return ""
+        return f"Try {name}={min(rate / 10, self.run.usual.get(name, rate)):g}. "
 
     def _take_up(self, path: Path) -> None:
         tensors, facts = read_checkpoint(path)

@@ -1,8 +1,9 @@
 """Where and how a detector learns: the one thing `fit` needs to know of the world outside its arrays."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Run:
         resume: Go on from the checkpoint in `folder` if there is one.
         weights: Folder with one sub-folder a backbone; None looks at HALESCAN_WEIGHTS, then transformers' cache.
         listen: Called with a `Progress` a few times a second at most.
+        usual: The method's settings as its preset has them, to advise where others fail; `fit` fills them in.
     """
 
     seed: int = 0
@@ -45,3 +47,4 @@ class Run:
     resume: bool = False
     weights: Path | None = None
     listen: Callable[[Progress], None] = say_nothing
+    usual: Mapping[str, Any] = field(default_factory=dict, compare=False)

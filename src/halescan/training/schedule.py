@@ -56,6 +56,7 @@ class Schedule:
         steps: Steps in all.
         batch_size: Images a step.
         learning_rate: The highest of the curve.
+        rate_setting: Which setting of the method that rate is; None: none of them, so that nobody can change it.
         weight_decay: Of AdamW.
         epoch_steps: Steps between two lines of the history, two looks at the check images, and two checkpoints (a long
             epoch keeps some more).
@@ -74,6 +75,7 @@ class Schedule:
     climb: float = 0.1
     clip: float | None = 1.0
     check_images: int = 128
+    rate_setting: str | None = "learning_rate"
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_size, self.epoch_steps, self.check_images) < 1:
