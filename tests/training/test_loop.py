@@ -120,6 +120,18 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         learn(small_net(), clean, images=Stack(images()), settings=STEPS, run=replace(run, seed=1))
 
 
+def test_a_run_may_go_on_with_another_learning_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = replace(PLAIN, folder=tmp_path)
+    cut_short(small_net(), run, at=10, monkeypatch=monkeypatch)
+    slower = replace(STEPS, learning_rate=1e-5, curve="constant")
+    with pytest.raises(TrainingError, match="another run"):
+        learn(small_net(), clean, images=Stack(images()), settings=slower, run=replace(run, resume=True))
+    slower = replace(slower, curve=STEPS.curve)
+    history = learn(small_net(), clean, images=Stack(images()), settings=slower, run=replace(run, resume=True))
+    rates = [row["learning_rate"] for row in history.rows]
+    assert rates[0] > 1e-3 > 2e-5 > rates[1] > rates[2]
+
+
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     calls: list[int] = []
 

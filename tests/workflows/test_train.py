@@ -180,15 +180,72 @@ def test_corrected_patient_ids_are_another_request(phantoms: PhantomFolders, tmp
         (phantoms.healthy.parent / "table.csv").unlink(missing_ok=True)
 
 
-def test_resuming_with_other_settings_is_refused(phantoms: PhantomFolders, tmp_path: Path) -> None:
+def cut_short(healthy: Path, out: Path) -> None:
+    """A training stopped at a checkpoint."""
+
     def stop(progress: Progress) -> None:
-        if progress.loss is not None:
+        if progress.loss is not None and progress.done == 100:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(phantoms.healthy, out=tmp_path / "cut", listen=stop, **LEARNED)
-    with pytest.raises(SettingError, match="leave --resume out"):
+        train(healthy, out=out, listen=stop, **LEARNED)
+
+
+def changed(**settings: Any) -> dict[str, Any]:
+    """The recipe with other settings of the detector."""
+    return LEARNED | {"detector_settings": LEARNED["detector_settings"] | settings}
+
+
+def test_resuming_with_another_request_says_what_differs(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    cut_short(phantoms.healthy, tmp_path / "cut")
+    with pytest.raises(SettingError, match=r"another training: seed 0, now 5\. Repeat its settings, or .*--overwrite"):
         train(phantoms.healthy, out=tmp_path / "cut", resume=True, seed=5, **LEARNED)
+    with pytest.raises(SettingError, match=r"training: detector.width 4, now 8\. "):
+        train(phantoms.healthy, out=tmp_path / "cut", resume=True, **changed(width=8, learning_rate=0.5))
+    other = LEARNED | {"detector": "vae", "detector_settings": {}}
+    with pytest.raises(SettingError, match=r"training: detector denoising-autoencoder, now vae\. "):
+        train(phantoms.healthy, out=tmp_path / "cut", resume=True, **other)
+    with pytest.raises(SettingError, match=r"training: the healthy scans or what is said of them\. "):
+        train(some(phantoms.healthy, 20, tmp_path / "some"), out=tmp_path / "cut", resume=True, **LEARNED)
+
+
+def test_an_unfinished_training_is_never_thrown_away_unasked(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    cut_short(phantoms.healthy, tmp_path / "cut")
+    with pytest.raises(
+        OutputError, match=r"after 100 of 120 steps\. Go on with it by --resume, start anew with --overwrite"
+    ):
+        train(phantoms.healthy, out=tmp_path / "cut", **LEARNED)
+    with pytest.raises(OutputError, match=r"another request \(seed 0, now 5\).*--resume and its own settings"):
+        train(phantoms.healthy, out=tmp_path / "cut", seed=5, **LEARNED)
+    heard: list[Progress] = []
+    train(phantoms.healthy, out=tmp_path / "cut", overwrite=True, listen=heard.append, **LEARNED)
+    assert next(one.done for one in heard if one.loss is not None) < 100
+    assert any(one.stage == "preparing scans" for one in heard)
+
+
+def test_where_nothing_was_learned_the_prepared_scans_are_used_again(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(phantoms.healthy, out=tmp_path / "cut", listen=stopping("measuring healthy scans"), **ATLAS)
+    heard: list[str] = []
+    train(phantoms.healthy, out=tmp_path / "cut", listen=lambda progress: heard.append(progress.stage), **ATLAS)
+    assert "preparing scans" not in heard
+    assert "measuring healthy scans" in heard
+
+
+def test_learning_may_go_on_more_slowly_and_the_model_says_so(phantoms: PhantomFolders, tmp_path: Path) -> None:
+    cut_short(phantoms.healthy, tmp_path / "cut")
+    slower = changed(learning_rate=1e-4)
+    heard: list[Progress] = []
+    model = train(phantoms.healthy, out=tmp_path / "cut", resume=True, listen=heard.append, **slower)
+    assert next(one.done for one in heard if one.loss is not None) > 100
+    assert model.record["settings"]["learning_rate"] == 1e-4
+    said = "the learning rate was changed on the way, after the denoising-autoencoder after 100 of 120 steps"
+    assert any(note.startswith(said) for note in model.record["training_set"]["notes"])
+    assert "detector.learning_rate 0.002, now 0.0001" in (tmp_path / "cut" / "card.md").read_text()
+    rates = [
+        json.loads(line)["learning_rate"] for line in (tmp_path / "cut" / "history.jsonl").read_text().splitlines()
+    ]
+    assert max(rates[:2]) > 1e-4 >= rates[-1]
 
 
 def test_training_leaves_history_and_its_picture(phantoms: PhantomFolders, tmp_path: Path) -> None:

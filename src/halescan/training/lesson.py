@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -120,7 +121,9 @@ class Lesson:
 
     def _take_up(self, path: Path) -> None:
         tensors, facts = read_checkpoint(path)
-        differing = [name for name, value in self.facts.items() if facts.get(name) != value]
+        kept = {**facts, "settings": _what_not_how_fast(facts.get("settings") or {})}
+        mine = {**self.facts, "settings": _what_not_how_fast(asdict(self.settings))}
+        differing = [name for name, value in mine.items() if kept.get(name) != value]
         if differing:
             raise TrainingError(f"{path} belongs to another run (other {', '.join(differing)}); start without resume")
         try:
@@ -133,6 +136,11 @@ class Lesson:
     def _begin_epoch(self) -> None:
         self._sums = {}
         self._begun = self._saved = time.monotonic()
+
+
+def _what_not_how_fast(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A schedule's settings without the rate: after a loss that was no number, learning goes on more slowly."""
+    return {name: value for name, value in settings.items() if name not in ("learning_rate", "rate_setting")}
 
 
 def _optimiser(turn: Turn, settings: Schedule) -> torch.optim.Optimizer:

@@ -5,7 +5,6 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +18,10 @@ from halescan.data.profiles import Profile, load_profile
 from halescan.data.split import Parts, split_parts
 from halescan.data.table import Cohort
 from halescan.detectors import Detector, find_detector
-from halescan.errors import ModelError, OutputError, SettingError
+from halescan.errors import ModelError, OutputError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.reporting.words import note_sentence
 from halescan.scoring.maps import PlaceStatistics
-from halescan.training.checkpoint import read_checkpoint
 from halescan.training.picture import draw_history, draw_pictures
 from halescan.training.run import Progress, Run, say_nothing
 from halescan.training.settings import typed_settings
@@ -45,6 +43,7 @@ from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
 from halescan.workflows.places import Places
 from halescan.workflows.slides import learned_profile, told_scale
+from halescan.workflows.work_folder import open_work_folder
 
 _PICTURED = 8  # images of which a method may show what it draws
 
@@ -87,14 +86,17 @@ def train(
         abnormal: Scans that readers called abnormal, for the detectors that need them; the others refuse them. Without
             it those that `healthy` itself or `table` calls abnormal. They calibrate nothing.
         um_per_px: µm per pixel of whole slides whose files do not say it.
-        resume: Go on with an interrupted training of the same request.
+        resume: Go on with an unfinished training of the same request; its learning rate may be another one.
+        overwrite: Replace a model, or an unfinished training, that is there.
 
     Raises:
         TrainingError: if there is no healthy scan to learn from, or no abnormal one for a detector that needs them.
         LayoutError: if the data set has parts and none is for training; `split` takes another all the same.
         ShapeError: if the detector cannot take the profile's images.
         ScanError: if no scan could be prepared.
-        OutputError: if `out` holds anything but the model of this very request, and `overwrite` is not set.
+        OutputError: if `out` holds anything but the model of this very request, or `OUT.partial` something learned that
+            is not to be resumed, and `overwrite` is not set.
+        SettingError: if the training to be resumed has another request.
         KeyboardInterrupt: passed on, with a note of what is kept for `resume`.
     """
     out = Path(out)
@@ -109,8 +111,9 @@ def train(
     wanted |= {} if um_per_px is None else {"um_per_px": um_per_px}
     if out.exists() and not overwrite:
         return _done_already(out, wanted, cohort, device)
-    work = _work_folder(out, wanted, resume)
-    with _saying_what_is_kept(work):
+    begun = open_work_folder(out, wanted, resume=resume, overwrite=overwrite)
+    work = begun.path
+    with begun.saying_what_is_kept():
         images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
         ill = None
         if called_ill is not None:
@@ -127,6 +130,7 @@ def train(
     mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
     poor = poor_reconstruction(learned, mean, images.subset(_unseen(parts)))
     record = {**_record(learned, recipe, cohort, images, parts, ill, poor, seed), "request_sha256": digest(wanted)}
+    record["training_set"]["notes"] += begun.remarks
     model = Model(record, learned, recipe, places, mean, healthy_facts, problems=problems_of(cohort, images))
     saved = model.save(out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite)
     shutil.rmtree(work, ignore_errors=True)
@@ -180,57 +184,6 @@ def _done_already(out: Path, wanted: dict[str, Any], cohort: Cohort, device: str
     raise OutputError(
         f"{out} exists and was not made by this request; choose another --out, or --overwrite to replace it"
     )
-
-
-def _work_folder(out: Path, wanted: dict[str, Any], resume: bool) -> Path:
-    """`OUT.partial`, empty for a new training, as it was for a resumed one."""
-    work = out.with_name(out.name + ".partial")
-    note = work / "request.json"
-    if resume and (begun := _read_note(note)) is not None:
-        if begun != json.loads(json.dumps(wanted)):
-            raise SettingError(
-                f"{work} belongs to a training with other settings, scans or seed; repeat those, or leave --resume out"
-            )
-        return work
-    try:
-        if work.exists():
-            shutil.rmtree(work)
-        work.mkdir(parents=True)
-        note.write_text(json.dumps(wanted))
-    except OSError as error:
-        raise OutputError(f"{work}: cannot be written ({error.strerror}); choose another --out") from error
-    return work
-
-
-def _read_note(note: Path) -> Any:
-    """The request that a work folder was made for; None without one, or with one cut short: then all begins anew."""
-    try:
-        return json.loads(note.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-@contextmanager
-def _saying_what_is_kept(work: Path) -> Iterator[None]:
-    """Add to a person's Ctrl-C what lies in the work folder."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        stop.add_note(_what_is_kept(work))
-        raise
-
-
-def _what_is_kept(work: Path) -> str:
-    """In one sentence."""
-    saved = sorted(work.rglob("*.checkpoint.safetensors"), key=lambda path: path.stat().st_mtime)
-    if saved:
-        _, facts = read_checkpoint(saved[-1])
-        learned = f" and the {facts['stage']} after {facts['step']} of {facts['settings']['steps']} steps"
-    elif (work / "images" / "images.json").exists():
-        learned = ", and nothing learned yet"
-    else:
-        return "nothing is kept: no scan was prepared yet, or not all of them"
-    return f"{work} keeps the prepared scans{learned}; train goes on from there with --resume"
 
 
 def _learn(
