@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from halescan.synthesis.cohort import write_cohort
-from tests.cli.said import Said
+from halescan.synthesis.cohort import PhantomFolders, write_cohort
+from tests.cli.said import QUICK, Said, Say
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +87,16 @@ def test_ctrl_c_in_train_keeps_a_checkpoint_and_resume_goes_on(tmp_path: Path) -
     assert again.returncode == 0, err
     assert (tmp_path / "m" / "model.json").exists()
     assert not (tmp_path / "m.partial").exists()
+
+
+def test_a_scheduler_s_word_to_end_says_what_is_kept_too(
+    say: Say, phantoms: PhantomFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("halescan.workflows.train.fit", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    said = say("train", phantoms.healthy, "--out", tmp_path / "m", *QUICK)
+    assert said.code == 143
+    assert f"{tmp_path / 'm.partial'} keeps the prepared scans, and nothing learned yet" in said.err
+    assert said.sentence.endswith("Run the same command again with --resume")
 
 
 def test_ctrl_c_in_examine_leaves_whole_cases_only_and_no_worker_and_a_second_run_does_the_rest(

@@ -320,11 +320,11 @@ def whole(phantoms: PhantomFolders, tmp_path_factory: pytest.TempPathFactory) ->
     ("detector", "stage", "kept"),
     [
         ("padim", "preparing scans", "nothing is kept"),
-        ("padim", "encoder", "the prepared scans, and nothing learned yet"),
+        ("padim", "encoder", "the encoder after 1 of 10 steps"),
         ("padim", "gaussians", "the encoder after 10 of 10 steps"),
         ("patchcore", "patches", "the encoder after 10 of 10 steps"),
         ("patchcore", "measuring healthy scans", "the encoder after 10 of 10 steps"),
-        ("autoencoder", "autoencoder", "the prepared scans, and nothing learned yet"),
+        ("autoencoder", "autoencoder", "the autoencoder after 1 of 20 steps"),
     ],
 )
 def test_stopped_anywhere_it_says_what_is_kept_and_resumes_to_the_same_model(

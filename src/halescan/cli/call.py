@@ -45,7 +45,7 @@ def main() -> None:
         code = _fail(*_explain(error))
     if code in STOPS:
         resumes = sys.argv[1:2] == ["train"]
-        _fail(STOPPED + (" with --resume, and it goes on where it stopped" if resumes else ""), int(code))
+        _fail(STOPPED + (" with --resume" if resumes else ""), int(code))
     sys.exit(code if isinstance(code, int) else 0)
 
 

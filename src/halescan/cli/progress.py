@@ -12,12 +12,12 @@ from halescan.cli.telling import plain
 
 @contextmanager
 def listening(quiet: bool = False, one_bar: bool = False) -> Iterator[Callable[[Any], None]]:
-    """A listener for `Progress`, and for what a command has to say when it is stopped by Ctrl-C."""
+    """A listener for `Progress`, and for what a command has to say when it is stopped."""
     try:
         with _progress(quiet, one_bar) as listen:
             yield listen
-    except KeyboardInterrupt as stop:
-        for note in getattr(stop, "__notes__", []):  # typer lets go of the exception and what it says
+    except (KeyboardInterrupt, SystemExit) as stop:
+        for note in getattr(stop, "__notes__", []):  # typer lets go of a Ctrl-C and what it says
             typer.echo(plain(note), err=True)
         raise
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from halescan.errors import ModelError, TrainingError
+from halescan.errors import ModelError, OutputError, TrainingError
 from halescan.training.checkpoint import put_back, read_checkpoint, save_checkpoint
 from halescan.training.history import History
 from halescan.training.run import Run
@@ -72,7 +73,7 @@ class Lesson:
 
     def close_epoch(self, check_loss: float | None) -> None:
         """Write the epoch's line and save the checkpoint."""
-        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.module.parameters()):
+        if not self._sound:
             raise TrainingError(self.why_stopped(math.nan))
         self.history.add(
             {"stage": self.stage, "epoch": -(-self.step // self.settings.epoch_steps), "step": self.step}
@@ -95,6 +96,22 @@ class Lesson:
             save_checkpoint(self.path, module=self.module, optimisers=self.optimisers, facts=facts)
             self.saved_step = self.step
         self._saved = time.monotonic()
+
+    @contextmanager
+    def kept_if_stopped(self) -> Iterator[None]:
+        """Between two steps, where all is whole: what was learned is saved before a stop goes on its way."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            if self.step > self.saved_step and self._sound:
+                with suppress(OutputError):  # a full disk: the older one stays
+                    self.save()
+            raise
+
+    @property
+    def _sound(self) -> bool:
+        """Whether all weights are numbers."""
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.module.parameters())
 
     def finish(self) -> History:
         """The module as it is to be kept, in evaluation mode."""

@@ -16,6 +16,7 @@ from halescan.training.lesson import Lesson
 from halescan.training.run import Progress, Run
 from halescan.training.schedule import Losses, Schedule, Step, Tensors, Turn
 from halescan.training.weights import channels_last
+from halescan.training.whole_steps import stops_at_whole_steps
 from halescan.types import Images
 
 PAUSE_S = 0.3  # between two reports to the listener
@@ -42,13 +43,15 @@ def learn(
 
     Raises:
         TrainingError: if the loss is no number, or a checkpoint belongs to another run. The last good one stays.
+        KeyboardInterrupt: at the end of a step, once the checkpoint is saved; a second Ctrl-C does not wait for that.
     """
     fabric = open_device(run)
     module = channels_last(fabric.to_device(module))
     turns = [Turn("loss", list(module.parameters()), step)] if callable(step) else list(step)
     lesson = Lesson(module, turns, settings=settings, run=run, stage=stage, images=len(images))
     begun, first, spoken = time.monotonic(), lesson.step, 0.0
-    with seeded(run.seed, stage):  # so that dropout leaves the caller's generator alone
+    # seeded, so that dropout leaves the caller's generator alone
+    with seeded(run.seed, stage), stops_at_whole_steps() as stops:
         while lesson.step < settings.steps:
             where = drawn_indices(
                 len(images), batch_size=settings.batch_size, step=lesson.step, seed=run.seed, stage=stage
@@ -60,10 +63,12 @@ def learn(
                 lesson.close_epoch(None if check is None else _check_loss(lesson, check, fabric=fabric))
             elif lesson.long_unsaved:
                 lesson.save()
-            if closing or time.monotonic() - spoken > PAUSE_S:
-                spoken = time.monotonic()
-                left = _seconds_left(spoken - begun, done=lesson.step - first, to_do=settings.steps - lesson.step)
-                run.listen(Progress(stage, lesson.step, settings.steps, losses["loss"], left))
+            with lesson.kept_if_stopped():
+                if closing or time.monotonic() - spoken > PAUSE_S:
+                    spoken = time.monotonic()
+                    left = _seconds_left(spoken - begun, done=lesson.step - first, to_do=settings.steps - lesson.step)
+                    run.listen(Progress(stage, lesson.step, settings.steps, losses["loss"], left))
+                stops.hear()
     return lesson.finish()
 
 
