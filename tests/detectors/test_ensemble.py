@@ -162,8 +162,14 @@ def test_its_members_settings_are_its_settings(learned: Ensemble) -> None:
 
 
 def test_what_a_member_cannot_do_is_told_before_any_learns() -> None:
-    with pytest.raises(ShapeError, match="padim"):
+    said = r"ensemble: its member padim works in 2 dimensions, got images of 3 \(1 channel of 8 x 8 x 8\)"
+    with pytest.raises(ShapeError, match=said):
         Ensemble(members=[ATLAS, PADIM]).fit(healthy(4, grid=(8, 8, 8)), run=RUN)
+
+
+def test_it_works_in_the_dimensions_its_members_share() -> None:
+    assert Ensemble(members=["autoencoder", ATLAS]).dims == (2, 3)
+    assert Ensemble().dims == Ensemble(members=[ATLAS, PADIM]).dims == (2,)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from halescan.errors import LayoutError, OutputError, ScanError, SettingError, TrainingError
+from halescan.errors import LayoutError, OutputError, ScanError, SettingError, ShapeError, TrainingError
 from halescan.synthesis.cohort import PhantomFolders
 from halescan.training.run import Progress
 from halescan.workflows.model import load_model
@@ -137,6 +137,18 @@ def test_a_bad_file_among_good_ones_is_named_and_left_out(phantoms: PhantomFolde
     assert model.record["training_set"]["images"] == 6
     assert any("broken.png" in problem for problem in model.problems)
     assert "broken" not in (tmp_path / "model" / "model.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("detector", "named"), [("patchcore", "patchcore"), ("ensemble", "ensemble: its member patchc")]
+)
+def test_volumes_that_a_detector_cannot_take_are_refused_with_those_that_can(
+    tmp_path: Path, detector: str, named: str
+) -> None:
+    said = rf"{named}.*got images of 3 .* Set profile.dims=2, .* 3 dimensions: healthy-atlas, symmetry, (?!.*ensemble)"
+    recipe = {"profile": "lung-ct", "profile_settings": {"dims": 3, "size": [16, 24, 24], "spacing_mm": None}}
+    with pytest.raises(ShapeError, match=said):
+        train(tmp_path, out=tmp_path / "m", detector=detector, **recipe)
 
 
 def test_an_unknown_setting_names_those_there_are(phantoms: PhantomFolders, tmp_path: Path) -> None:

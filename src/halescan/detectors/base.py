@@ -149,10 +149,11 @@ class Detector(Learner):
         """
         if len(shape) - 1 not in self.dims:
             raise ShapeError(
-                f"{self.name} works in {self.dims} dimensions, got images of shape {shape} (channels first)"
+                f"{self.name} works in {_either(self.dims)} dimensions, got images of {len(shape) - 1} "
+                f"({shape[0]} channel{'s' * (shape[0] != 1)} of {' x '.join(map(str, shape[1:]))})"
             )
         if shape[0] not in self.channels:
-            raise ShapeError(f"{self.name} takes {self.channels} channels, got {shape[0]}")
+            raise ShapeError(f"{self.name} takes {_either(self.channels)} channels, got {shape[0]}")
 
     def check_contents(self, images: Images) -> None:
         """Refuse a cohort in which some of the images looked at show what the method cannot judge.
@@ -191,3 +192,7 @@ class Detector(Learner):
 
     @abstractmethod
     def _measure(self, batch: Batch) -> Scores: ...
+
+
+def _either(numbers: tuple[int, ...]) -> str:
+    return " or ".join(map(str, numbers))

@@ -13,7 +13,7 @@ from halescan.detectors import find_detector
 from halescan.detectors.base import Detector
 from halescan.detectors.inside import inside_of
 from halescan.detectors.tails import OpenTail
-from halescan.errors import ModelError, OutputError, SettingError
+from halescan.errors import ModelError, OutputError, SettingError, ShapeError
 from halescan.networks.blocks import resize
 from halescan.training.chance import numbers
 from halescan.training.history import read_history
@@ -55,7 +55,7 @@ class Ensemble(Detector):
     name = "ensemble"
     summary = "several methods at once, fused by how rare what each sees is among healthy images"
     source = "https://doi.org/10.1007/978-1-4612-4380-9_6"
-    dims = (2, 3)
+    dims: ClassVar[tuple[int, ...]] = (2, 3)
     needs_weights = True
     watches = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
@@ -90,6 +90,7 @@ class Ensemble(Detector):
         self.pooling = pooling
         shown = [one.gives_map and share > 0 for one, share in zip(self._members, self._shares, strict=True)]
         self.gives_map = any(shown)  # type: ignore[misc]  # a fact of its members
+        self.dims = _shared([one.dims for one in self._members])  # type: ignore[misc]  # a fact of its members, too
         self._maps: list[OpenTail | None] = []
         self._numbers: list[OpenTail | None] = []
 
@@ -130,10 +131,15 @@ class Ensemble(Detector):
         for one in self._members:
             one.check_content(images)
 
-    def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
-        shape = normal.take([0]).images.shape[1:]
+    def check_kind(self, shape: tuple[int, ...]) -> None:
+        """Refuse what a member cannot take, before the first has learned for nothing."""
         for one in self._members:
-            one.check_kind(shape)  # before the first has learned for nothing
+            try:
+                one.check_kind(shape)
+            except ShapeError as error:
+                raise ShapeError(f"{self.name}: its member {error}") from error
+
+    def _learn(self, normal: Images, check: Images | None, run: Run) -> None:
         known, apart = _parts(normal, check, run)
         for place, one in enumerate(self._members):
             again = sum(self.members[place] == other for other in self.members[:place])
@@ -287,6 +293,11 @@ def _fused(maps: list[tuple[float, np.ndarray]]) -> np.ndarray:
     finest = max((one.shape[1:] for _, one in maps), key=lambda grid: int(np.prod(grid)))
     laid = [share * resize(torch.from_numpy(one)[:, None], finest)[:, 0].numpy() for share, one in maps]
     return np.asarray(np.sum(laid, axis=0) / sum(share for share, _ in maps), np.float32)
+
+
+def _shared(kinds: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """What all can."""
+    return tuple(sorted(set(kinds[0]).intersection(*kinds[1:])))
 
 
 def _tail(state: dict[str, np.ndarray], room: str) -> OpenTail | None:

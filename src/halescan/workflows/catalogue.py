@@ -15,7 +15,7 @@ def detector_facts() -> list[dict[str, Any]]:
             {
                 "name": name,
                 "summary": kind.summary,
-                "dimensions": list(kind.dims),
+                "dimensions": list(kind().dims),  # of an ensemble: what its usual members share
                 "channels": list(kind.channels),
                 "pretrained_weights": "better with" if kind.needs_weights else "none",
                 "supervision": "supervised: needs abnormal examples" if kind.needs_abnormal else "healthy scans alone",

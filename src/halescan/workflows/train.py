@@ -17,8 +17,8 @@ from halescan.data.dataset import CohortImages
 from halescan.data.profiles import Profile, load_profile
 from halescan.data.split import Parts, split_parts
 from halescan.data.table import Cohort
-from halescan.detectors import Detector, find_detector
-from halescan.errors import ModelError, OutputError
+from halescan.detectors import CATALOGUE, Detector, find_detector
+from halescan.errors import ModelError, OutputError, ShapeError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.reporting.words import note_sentence
 from halescan.scoring.maps import PlaceStatistics
@@ -102,7 +102,7 @@ def train(
     out = Path(out)
     recipe = load_profile(profile, profile_settings)
     learner = new_detector(recipe, detector, size, detector_settings)
-    learner.check_kind((recipe.channels, *recipe.size))
+    _check_kind(learner, recipe)
     encoder = learner.check_run(Run(seed, device, weights=weights, listen=listen))
     cohort = told_scale(healthy_cohort(Path(healthy), table, split), um_per_px)
     recipe = learned_profile(recipe, cohort)
@@ -149,6 +149,24 @@ def new_detector(
     kind = find_detector(name or recipe.detector)
     own = dict(recipe.detector_settings) if name in (None, recipe.detector) else {}
     return kind.preset(size, **typed_settings(kind, {**own, **(settings or {})}))
+
+
+def _check_kind(detector: Detector, recipe: Profile) -> None:
+    """Refuse a profile whose images the detector cannot take; where it is volumes, say which can.
+
+    Raises:
+        ShapeError: if so.
+    """
+    try:
+        detector.check_kind((recipe.channels, *recipe.size))
+    except ShapeError as error:
+        if recipe.dims in detector.dims:
+            raise
+        others = [name for name in CATALOGUE if recipe.dims in find_detector(name)().dims]
+        raise ShapeError(
+            f"{error}. Set profile.dims=2, with two numbers in profile.size, to look slice by slice, or a detector "
+            f"for {recipe.dims} dimensions: {', '.join(others)}"
+        ) from error
 
 
 def request(
