@@ -152,7 +152,7 @@ def test_volumes_that_a_detector_cannot_take_are_refused_with_those_that_can(
 
 
 def test_an_unknown_setting_names_those_there_are(phantoms: PhantomFolders, tmp_path: Path) -> None:
-    for value, match in (("abc", "blur_px cannot be 'abc'"), (float("nan"), "blur_px")):
+    for value, match in (("abc", "blur_px must be a finite number, got 'abc'"), (float("nan"), "blur_px")):
         with pytest.raises(SettingError, match=match):
             train(phantoms.healthy, out=tmp_path / "m", **{**ATLAS, "detector_settings": {"blur_px": value}})
     with pytest.raises(SettingError, match="its settings are"):

@@ -76,7 +76,8 @@ class AnomalyDINO(FeatureDetector[FeatureExtractor]):
     ) -> None:
         if level < 1 or neighbours < 1 or (shots is not None and shots < 1) or (coreset is not None and coreset < 1):
             raise SettingError(
-                f"level, shots, neighbours and coreset must be 1 or more, got {level}, {shots}, {neighbours}, {coreset}"
+                f"level, shots, neighbours and coreset must be 1 or more, got {level}, {shots}, {neighbours} "
+                f"and {coreset}; 12, 16, 1 and 10000 work"
             )
         if side is not None and not 8 <= side <= 2048:
             raise SettingError(f"side must lie in [8, 2048] pixels, or be None, got {side}; 448 is the paper's")

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from halescan.errors import SettingError, ShapeError, TrainingError
+from halescan.errors import ShapeError, TrainingError
 from halescan.training.device import find_device
 from halescan.training.learner import Learner
 from halescan.training.run import Run
-from halescan.training.schedule import Schedule
+from halescan.training.schedule import check_pace
 from halescan.types import Batch, Images, Labelled, Scores, Stack
 
 _LOOKED_AT = 64  # images of a cohort: what is wrong with a kind of file is wrong with many
@@ -77,11 +77,7 @@ class Detector(Learner):
             WeightsError: if a backbone's weights are damaged.
         """
         find_device(run.device)
-        settings = self.settings
-        if "steps" in settings:
-            Schedule(**{name: settings[name] for name in ("steps", "batch_size", "learning_rate") if name in settings})
-        if settings.get("encoder_steps", 1) < 1:
-            raise SettingError(f"encoder_steps must be 1 or more, got {self.settings['encoder_steps']}; 300 is usual")
+        check_pace(self.settings, self.usual(self._size))
         return ""
 
     def same_in_every_seed(self, images: int, encoder: str) -> bool:

@@ -110,7 +110,7 @@ class ContextEncoder(Detector):
                 "the paper's"
             )
         if draws == "image" and (adversarial or band):
-            raise SettingError('adversarial and band belong to draws="hole"; leave them 0 for draws="image"')
+            raise SettingError('adversarial and band belong to draws="hole"; 0 is usual for draws="image"')
         self.side, self.draws, self.hole, self.fill = side, draws, hole, fill
         self.widths, self.latent, self.band = tuple(widths), latent, band
         self.adversarial, self.residual = adversarial, residual

@@ -96,7 +96,8 @@ class Dinomaly(Taught):
     ) -> None:
         if grid is not None and not 1 <= grid <= _LONGEST_GRID:
             raise SettingError(
-                f"grid must lie in [1, {_LONGEST_GRID}] tokens, or none for the finest level's, got {grid}"
+                f"grid must lie in [1, {_LONGEST_GRID}] tokens, or null for the finest level's, got {grid}; "
+                "null is usual"
             )
         if not 0 <= dropout < 1 or not 0 <= easy < 1:
             raise SettingError(f"dropout and easy must lie in [0, 1), got {dropout} and {easy}; 0.2 and 0.9 are usual")

@@ -78,9 +78,12 @@ class EDC(Taught):
         encoder_steps: int = 300,
     ) -> None:
         if len(levels) < 2:
-            raise SettingError(f"levels must be two or more, the last of which draws the others, got {tuple(levels)}")
+            raise SettingError(
+                f"levels must be two or more, the last of which draws the others, got {list(levels)}; "
+                "[3, 6, 13, 17] is usual"
+            )
         if width is not None and width < 1:
-            raise SettingError(f"width must be 1 or more, or none for the levels' own, got {width}")
+            raise SettingError(f"width must be 1 or more, or null for the levels' own, got {width}; null is usual")
         if loss not in KINDS[:2]:
             raise SettingError(f"loss must be one of {', '.join(KINDS[:2])}, got {loss!r}")
         if not 0 <= encoder_rate < 1:

@@ -77,10 +77,13 @@ class Ensemble(Detector):
         pooling: Literal["profile", "mean", "max", "top"] = "profile",
     ) -> None:
         if not 1 <= len(members) <= MOST_MEMBERS:
-            raise SettingError(f"members must be 1 to {MOST_MEMBERS} detectors, got {len(members)}")
+            raise SettingError(
+                f'members must be 1 to {MOST_MEMBERS} detectors, got {len(members)}; ["patchcore","autoencoder"] works'
+            )
         if weights is not None and (len(weights) != len(members) or min(weights) < 0 or not sum(weights) > 0):
             raise SettingError(
-                f"weights must be {len(members)} numbers, one a member, none below 0 and not all 0, got {list(weights)}"
+                f"weights must be {len(members)} numbers, one a member, none below 0 and not all 0, got "
+                f"{list(weights)}; null, for equal ones, is usual"
             )
         if pooling not in _POOLS:
             raise SettingError(f"pooling must be one of {', '.join(_POOLS)}, got {pooling!r}")

@@ -134,7 +134,8 @@ class MaskedAutoencoder(Detector):
             )
         if min(patch, width, depth, heads, decoder_width, decoder_depth) < 1 or (side is not None and side < 8):
             raise SettingError(
-                "side must be 8 or more, and patch, width, depth and heads 1 or more; 64, 8, 128, 4, 4 work"
+                "side must be 8 or more, and patch, width, depth, heads, decoder_width and decoder_depth 1 or more; "
+                "64, 8, 128, 4, 4, 64 and 2 work"
             )
         if not 0.1 <= smallest_crop <= 1:
             raise SettingError(f"smallest_crop must lie in [0.1, 1], got {smallest_crop}; 0.7 is the paper's, 1 is off")

@@ -101,7 +101,7 @@ class PNet(Detector):
             )
         if side < max(2 ** (len(widths) - 1), 2 ** len(critic_widths)):
             raise SettingError(
-                f"side must be {max(2 ** (len(widths) - 1), 2 ** len(critic_widths))} or more, got {side}"
+                f"side must be {max(2 ** (len(widths) - 1), 2 ** len(critic_widths))} or more, got {side}; 64 is usual"
             )
         self.side, self.structure, self.scales_px = side, structure, tuple(scales_px)
         self.widths, self.texture, self.structure_weight = tuple(widths), texture, structure_weight

@@ -88,9 +88,13 @@ class PatchCore(FeatureDetector[FeatureSpace]):
         if not levels:
             raise SettingError("levels must name at least one level of the backbone; (6, 10, 13) is usual")
         if neighbourhood is not None and neighbourhood < 0:
-            raise SettingError(f"neighbourhood must be 0 or more grid steps, or none for one bank, got {neighbourhood}")
+            raise SettingError(
+                f"neighbourhood must be 0 or more grid steps, or null for one bank, got {neighbourhood}; 1 is usual"
+            )
         if neighbours < 1 or (coreset is not None and coreset < 1):
-            raise SettingError(f"neighbours and coreset must be 1 or more, got {neighbours} and {coreset}")
+            raise SettingError(
+                f"neighbours and coreset must be 1 or more, got {neighbours} and {coreset}; 1 and 10000 are usual"
+            )
         if not memory_mb > 0:
             raise SettingError(f"memory_mb must be above 0, 64 is usual, got {memory_mb}")
         self.backbone, self.levels, self.grid = backbone, tuple(levels), grid

@@ -90,7 +90,10 @@ class RegionInpainting(Detector):
         if not 1 <= stride <= hole:
             raise SettingError(f"stride must lie in [1, hole], got {stride} for a hole of {hole}; 8 of 16 is usual")
         if side is not None and not 8 <= side >= hole:
-            raise SettingError(f"side must be 8 or more and no less than the hole, got {side} for a hole of {hole}")
+            raise SettingError(
+                f"side must be 8 or more and no less than the hole, got {side} for a hole of {hole}; "
+                "64 and 16 are usual"
+            )
         if width < 1 or not 1 <= depth <= 7 or adversarial < 0:
             raise SettingError(
                 f"width must be 1 or more, depth 1 to 7 and adversarial 0 or more, got {width}, {depth} and "

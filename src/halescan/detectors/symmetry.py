@@ -87,13 +87,15 @@ class Symmetry(Detector):
         if direction not in ("both", "brighter", "darker"):
             raise SettingError(f'direction must be "both", "brighter" or "darker", got {direction!r}')
         if not 0 <= blur_px <= 100 or not 0 <= smooth_px <= 100:
-            raise SettingError(f"blur_px and smooth_px must lie in [0, 100], got {blur_px} and {smooth_px}")
+            raise SettingError(
+                f"blur_px and smooth_px must lie in [0, 100], got {blur_px} and {smooth_px}; 1.5 and 2 are usual"
+            )
         if not 0 <= tilt_deg <= 45 or not 0 <= shift <= 0.4:
             raise SettingError(
                 f"tilt_deg must lie in [0, 45] and shift in [0, 0.4], got {tilt_deg} and {shift}; 10 and 0.1 are usual"
             )
         if axis not in (-1, -2, -3):
-            raise SettingError(f"axis must be -1 (the last), -2 or -3, got {axis}")
+            raise SettingError(f"axis must be -1 (the last), -2 or -3, got {axis}; -1 is usual")
         self.asymmetry, self.direction = asymmetry, direction
         self.blur_px, self.smooth_px, self.floor = blur_px, smooth_px, floor
         self.tilt_deg, self.shift, self.axis = tilt_deg, shift, axis

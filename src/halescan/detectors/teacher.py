@@ -97,7 +97,10 @@ class Taught(FeatureDetector[Teacher]):
     def _set_teacher(self, backbone: str, levels: Sequence[int], side: int, encoder_steps: int) -> None:
         """Keep the settings of the teacher, or refuse them."""
         if not levels or list(levels) != sorted(set(levels)):
-            raise SettingError(f"levels must name levels of the backbone, each once, finest first, got {tuple(levels)}")
+            raise SettingError(
+                f"levels must name levels of the backbone, each once, finest first, got {list(levels)}; "
+                "[3, 6, 13] works"
+            )
         if side < _LEAST_SIDE or encoder_steps < 1:
             raise SettingError(
                 f"side must be {_LEAST_SIDE} or more and encoder_steps 1 or more, got {side} and {encoder_steps}; "

@@ -105,7 +105,7 @@ class UninformedStudents(Taught):
         if side < max(16, 2 ** len(widths)) or teacher_steps < 1:
             raise SettingError(
                 f"side must be {max(16, 2 ** len(widths))} or more and teacher_steps 1 or more, got {side} and "
-                f"{teacher_steps}"
+                f"{teacher_steps}; 128 and 300 are usual"
             )
         self._set_teacher(backbone, levels, side, encoder_steps)
         self.components, self.teacher, self.students = components, teacher, students

@@ -141,7 +141,9 @@ def check_unet(*, side: int, widths: Sequence[int], blocks: int, attention: int)
             f"{tuple(widths)}, {blocks} and {attention}; 16,32,64 and 1 and 0 work"
         )
     if side < 2 ** len(widths):
-        raise SettingError(f"side must be {2 ** len(widths)} pixels or more for {len(widths)} widths, got {side}")
+        raise SettingError(
+            f"side must be {2 ** len(widths)} pixels or more for {len(widths)} widths, got {side}; 64 is usual"
+        )
 
 
 def _levels(images: Tensor, level: int) -> Tensor:

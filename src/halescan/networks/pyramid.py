@@ -31,7 +31,9 @@ class Pyramid:
         if aggregate < 1 or aggregate % 2 == 0:
             raise SettingError(f"aggregate must be an odd number, 1 is off and 3 is usual, got {aggregate}")
         if components < 1 or (grid is not None and grid < 1):
-            raise SettingError(f"components and grid must be 1 or more, got {components} and {grid}")
+            raise SettingError(
+                f"components and grid must be 1 or more, got {components} and {grid}; 48 and 28 are usual"
+            )
         self.grid, self.aggregate, self.components = grid, aggregate, components
         self.project = torch.zeros(0, 0)
         self.offset = torch.zeros(0)

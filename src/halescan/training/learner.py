@@ -33,7 +33,7 @@ class Learner(ABC):
     def preset(cls, size: str, **changes: Any) -> Self:
         """The method with the settings of a named size, "cpu" or "paper", and any changes on top."""
         if size not in cls.presets:
-            raise SettingError(f"size must be one of {sorted(cls.presets)}, got {size!r}")
+            raise SettingError(f"size must be {' or '.join(sorted(cls.presets))}, got {size}; cpu is usual")
         made = cls(**{**cls.presets[size], **changes})
         made._size = size
         return made

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from halescan.errors import SettingError
 
 MOST_STEPS = 100_000_000  # more is a slip of the keyboard
+_COUNTS = ("steps", "batch_size", "encoder_steps", "epoch_steps", "check_images")
+_USUAL = {"steps": 1000, "batch_size": 16, "learning_rate": 1e-3, "epoch_steps": 50, "check_images": 128}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,15 +80,7 @@ class Schedule:
     rate_setting: str | None = "learning_rate"
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch_size, self.epoch_steps, self.check_images) < 1:
-            raise SettingError(
-                f"steps, batch_size, epoch_steps and check_images must be 1 or more, got {self.steps}, "
-                f"{self.batch_size}, {self.epoch_steps} and {self.check_images}"
-            )
-        if self.steps > MOST_STEPS:
-            raise SettingError(f"steps must lie in [1, {MOST_STEPS}], got {self.steps}; 1000 is usual on a CPU")
-        if not 0 < self.learning_rate < 10:
-            raise SettingError(f"learning_rate must lie in (0, 10), got {self.learning_rate}; 0.001 is usual")
+        check_pace(asdict(self))
         if self.curve not in ("constant", "cosine", "one-cycle"):
             raise SettingError(f'curve must be "constant", "cosine" or "one-cycle", got {self.curve!r}')
 
@@ -100,3 +94,24 @@ class Schedule:
         if done < self.climb:
             return (step + 1) / (self.climb * self.steps + 1)
         return 0.5 * (1 + math.cos(math.pi * (done - self.climb) / (1 - self.climb)))
+
+
+def check_pace(settings: Mapping[str, Any], usual: Mapping[str, Any] = _USUAL) -> None:
+    """Refuse numbers of steps, of images and a learning rate that nothing can be learned with.
+
+    Args:
+        settings: Any settings; others are not looked at.
+        usual: Good values, to advise.
+
+    Raises:
+        SettingError: names the first that is wrong, its range and the usual value.
+    """
+    for name in _COUNTS:
+        if name in settings and not 1 <= settings[name] <= MOST_STEPS:
+            raise SettingError(_outside(name, f"[1, {MOST_STEPS}]", settings, usual))
+    if "learning_rate" in settings and not 0 < settings["learning_rate"] < 10:
+        raise SettingError(_outside("learning_rate", "(0, 10)", settings, usual))
+
+
+def _outside(name: str, limits: str, settings: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
+    return f"{name} must lie in {limits}, got {settings[name]}; {usual[name]} is usual"

@@ -1,7 +1,10 @@
 """Settings: what a person or a model's file asks of a method, checked against the method's own signature."""
 
-from collections.abc import Mapping
-from typing import Any, get_type_hints
+import json
+import re
+from collections.abc import Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -11,6 +14,16 @@ from halescan.training.learner import Learner
 MOST_NUMBERS = 64  # in one setting: a network of more storeys, or a method of more levels, is a slip or an attack
 
 _FINITE = ConfigDict(allow_inf_nan=False)
+_PLAIN = re.compile(r"[\w.+-]+")
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+_WORDS = {
+    int: ("a whole number", "whole numbers"),
+    float: ("a finite number", "finite numbers"),
+    bool: ("true or false", "true or false"),
+    str: ("a word", "words"),
+    NoneType: ("null", "nulls"),
+    Any: ("a value", "values"),
+}
 
 
 def typed_settings(kind: type[Learner], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,7 +33,7 @@ def typed_settings(kind: type[Learner], settings: Mapping[str, Any]) -> dict[str
         SettingError: for a setting that does not exist (lists those there are), that is of another type, or that holds
             more than `MOST_NUMBERS` values.
     """
-    usual = kind().settings
+    usual = kind.usual()
     unknown = sorted(str(name)[:40] for name in set(settings) - set(usual))
     if unknown:
         raise SettingError(f"{kind.name} has no setting {', '.join(unknown[:5])}; its settings are {', '.join(usual)}")
@@ -31,11 +44,39 @@ def typed_settings(kind: type[Learner], settings: Mapping[str, Any]) -> dict[str
 def _typed(kind: type[Learner], name: str, value: Any, wanted: Any, usual: Any) -> Any:
     """One setting."""
     if isinstance(value, list | tuple) and len(value) > MOST_NUMBERS:
-        raise SettingError(f"{kind.name}: {name} cannot hold {len(value)} values; {usual!r} is usual")
+        raise SettingError(f"{kind.name}: {name} cannot hold {len(value)} values; {_as_set(usual)} is usual")
     try:
         return TypeAdapter(wanted, config=_FINITE).validate_python(value)
     except ValidationError as error:
-        why = error.errors(include_url=False)[0]["msg"]
         shown = repr(value)
         shown = shown if len(shown) <= 60 else shown[:60] + " ..."
-        raise SettingError(f"{kind.name}: {name} cannot be {shown} ({why}); {usual!r} is usual") from error
+        meant = _as_list(value) if isinstance(value, str) and "a list" in _in_words(wanted) else None
+        way_out = f"{_as_set(usual)} is usual" if meant is None else f"write {_as_set(meant)}"
+        raise SettingError(f"{kind.name}: {name} must be {_in_words(wanted)}, got {shown}; {way_out}") from error
+
+
+def _in_words(wanted: Any, *, many: bool = False) -> str:
+    """What an annotation asks for, as a person says it; `many` of them."""
+    if wanted in _WORDS:
+        return _WORDS[wanted][many]
+    origin, parts = get_origin(wanted), [part for part in get_args(wanted) if part is not Ellipsis]
+    if origin is Literal:
+        return f"one of {', '.join(map(str, parts))}"
+    if origin in (Union, UnionType):
+        return " or ".join(_in_words(part, many=many) for part in parts)
+    if origin in (Sequence, tuple, list):
+        return f"a list of {_in_words(parts[0], many=True)}"
+    return "tables of names and values" if many else "a table of names and values"
+
+
+def _as_set(value: Any) -> str:
+    """A value as it is written behind `--set NAME=`."""
+    return json.dumps(value, separators=(",", ":"), default=list)
+
+
+def _as_list(text: str) -> list[Any] | None:
+    """The list that was meant by words or numbers without brackets or quotes; None where that is not plain."""
+    parts = [part.strip(" []()'\"") for part in text.split(",")]
+    if not all(_PLAIN.fullmatch(part) for part in parts):
+        return None
+    return [json.loads(part) if _NUMBER.fullmatch(part) else part for part in parts]
