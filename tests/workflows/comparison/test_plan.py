@@ -19,6 +19,9 @@ from halescan.workflows.comparison.plan import (
 )
 
 
+GUIDED = {"detector": "guided-diffusion", "detector_settings": {}}
+
+
 def picture(path: Path, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(seed).integers(0, 255, (32, 32), np.uint8)).save(path)
@@ -128,6 +131,18 @@ def test_settings_for_all_reach_those_that_have_them() -> None:
 def test_what_is_no_method_is_refused(names: list[str]) -> None:
     with pytest.raises(SettingError):
         plan_methods(names, seeds=1, settings={})
+
+
+def test_a_method_that_needs_abnormal_examples_is_refused_before_anything_runs() -> None:
+    with pytest.raises(SettingError, match="guided-diffusion learns from abnormal examples too.*train --abnormal"):
+        plan_methods(["patchcore", "guided-diffusion"], seeds=1, settings={})
+
+
+def test_a_profile_that_recommends_such_a_method_is_refused_too(parted: Path) -> None:
+    supervised = plan_sets([f"{parted}:generic"], test=None, profile=None, profile_settings=GUIDED)
+    methods = plan_methods(["default"], seeds=1, settings={})
+    with pytest.raises(SettingError, match="guided-diffusion learns from abnormal examples too"):
+        plan_cells(supervised, methods, steps=None, size="cpu", false_alarms=0.05, weights=None, device="cpu")
 
 
 def test_settings_of_a_method_that_is_not_compared_are_refused() -> None:

@@ -130,7 +130,8 @@ def plan_methods(
         settings: By detector, or "detector" for all that have such a setting.
 
     Raises:
-        SettingError: for a detector that does not exist, settings of a detector that is not compared, or no seed.
+        SettingError: for a detector that does not exist or that needs abnormal examples, settings of a detector that is
+            not compared, or no seed.
     """
     counts: dict[str, int] = {}
     for word in names:
@@ -211,8 +212,16 @@ def _meant(name: str) -> list[str]:
     if name == "all":
         return [one for one in catalogue() if not find_detector(one).needs_abnormal]
     if name != PROFILES_OWN:
-        find_detector(name)
+        _refuse_supervised(find_detector(name))
     return [name]
+
+
+def _refuse_supervised(kind: type[Detector]) -> None:
+    if kind.needs_abnormal:
+        raise SettingError(
+            f"{kind.name} learns from abnormal examples too, and a comparison of unsupervised methods has none; leave "
+            "it out here, and train it by itself: halescan train --abnormal FOLDER"
+        )
 
 
 def _seeds_of(name: str, seeds: int | Mapping[str, int]) -> int:
@@ -261,6 +270,7 @@ def _cell(
         "version": __version__,
     }
     # what cannot be asked of a method is a slip in the call, and not the method's failure
+    _refuse_supervised(find_detector(name))
     learner = new_detector(dataset.profile, name, size, dict(method.settings))
     if steps is not None and "steps" in learner.settings:
         learner = new_detector(dataset.profile, name, size, {**method.settings, "steps": steps})
@@ -291,8 +301,6 @@ def _is_one_image(item: Item) -> bool:
 
 def _unfit(learner: Detector, profile: Profile) -> str:
     """Why a detector cannot take a profile's images, in words; "" where it can."""
-    if learner.needs_abnormal:
-        return f"{learner.name} learns from abnormal examples too; a comparison of unsupervised methods has none"
     if profile.dims not in learner.dims:
         return f"{learner.name} works in {_either(learner.dims)} dimensions, the images have {profile.dims}"
     if profile.channels not in learner.channels:
