@@ -100,7 +100,10 @@ def compare(
     profile: Annotated[str | None, typer.Option(help="For sets that name none; default: by looking at them.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Trainings of each method on each set.")] = 3,
     size: Annotated[str, typer.Option(help="Preset of the detectors: cpu or paper.")] = "cpu",
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each training, where there are any.")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps of each training, where there are any; an ensemble's members share them."),
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Or minutes of each training, measured once as steps.")] = None,
     set_: Annotated[
         list[str] | None,

@@ -19,7 +19,6 @@ from halescan.workflows.comparison.plan import (
     Cell,
     DataSet,
     check_by,
-    has_steps,
     plan_cells,
     plan_methods,
     plan_sets,
@@ -28,6 +27,7 @@ from halescan.workflows.comparison.plan import (
 from halescan.workflows.comparison.published import check_published, read_published
 from halescan.workflows.comparison.record import comparison_record
 from halescan.workflows.comparison.run import Outcome, asked_of, forget_failure, outcome_of, run_cell
+from halescan.workflows.comparison.steps import has_steps
 from halescan.workflows.comparison.table import markdown, terminal_lines
 from halescan.workflows.leaks import check_data
 
@@ -107,7 +107,7 @@ def compare(
         test: The labelled test scans, where the one set holds training scans alone.
         profile: For the sets that do not name theirs; None looks at the scans.
         seeds: Trainings of each method on each set; or by method.
-        steps: Steps of learning, for every detector that learns in steps.
+        steps: Steps of learning, for every detector that learns in steps; members of an ensemble share them.
         minutes: Minutes of learning instead: how many steps fit is measured once a method and set, and kept.
         settings: By detector name, or "detector" for all that have them.
         false_alarms: The rate at which decisions are counted.
@@ -326,7 +326,7 @@ def _do_one(work: _Work, cell: Cell, clock: Clock, steps: dict[tuple[str, str], 
     """One cell: planned to fail, done before, or done now."""
     if cell.why_not:
         return Done(cell, None, Outcome(None, cell.why_not))
-    if work.costs.minutes is not None and has_steps(cell):
+    if work.costs.minutes is not None and has_steps(cell.request["settings"]):
         place = (cell.dataset.name, cell.method.name)
         if place not in steps:
             steps[place] = _steps_of(work, cell, clock)

@@ -3,7 +3,8 @@
 import pytest
 
 from halescan.errors import TrainingError
-from halescan.workflows.comparison.budget import Stage, fitted_settings, round_steps, trial_settings
+from halescan.training.run import Progress
+from halescan.workflows.comparison.budget import Stage, Watch, fitted_settings, round_steps, trial_settings
 
 GAN = {"steps": 1500, "encoder_steps": 600, "critic_steps": 5, "search_steps": 200, "latent": 64}
 
@@ -15,6 +16,24 @@ def test_a_trial_shortens_every_setting_that_may_be_a_length_to_a_number_of_its_
 def test_one_stage_gets_all_the_time() -> None:
     found = fitted_settings({"steps": 1000}, {"steps": 11}, {"learning": Stage(11, 0.1)}, seconds=60)
     assert found == {"steps": 600}
+
+
+def test_members_of_an_ensemble_share_the_time_in_proportion_to_their_steps() -> None:
+    settings = {"members.0.grid": 28, "members.1.steps": 1000, "members.2.steps": 500}
+    few = trial_settings(settings)
+    assert few == {"members.1.steps": 11, "members.2.steps": 12}
+    stages = {"one": Stage(11, 0.05), "another": Stage(12, 0.02)}
+    found = fitted_settings(settings, few, stages, seconds=60)
+    assert found == {"members.1.steps": 1000, "members.2.steps": 500}
+    assert fitted_settings(settings, few, stages, seconds=6) == {"members.1.steps": 100, "members.2.steps": 50}
+
+
+def test_two_stages_of_one_name_are_told_apart_by_their_length() -> None:
+    watch = Watch()
+    for total in (11, 12):
+        for done in (1, 2):
+            watch(Progress("learning", done, total, loss=0.5))
+    assert [stage.steps for stage in watch.stages().values()] == [11, 12]
 
 
 def test_two_stages_keep_their_proportions_and_fill_the_time() -> None:

@@ -18,7 +18,6 @@ from halescan.workflows.comparison.plan import (
     with_settings,
 )
 
-
 GUIDED = {"detector": "guided-diffusion", "detector_settings": {}}
 
 
@@ -134,7 +133,7 @@ def test_what_is_no_method_is_refused(names: list[str]) -> None:
 
 
 def test_a_method_that_needs_abnormal_examples_is_refused_before_anything_runs() -> None:
-    with pytest.raises(SettingError, match="guided-diffusion learns from abnormal examples too.*train --abnormal"):
+    with pytest.raises(SettingError, match=r"guided-diffusion learns from abnormal examples too.*train --abnormal"):
         plan_methods(["patchcore", "guided-diffusion"], seeds=1, settings={})
 
 
@@ -165,6 +164,12 @@ def test_cells_come_seed_by_seed_and_are_named_by_all_that_decides_them(parted: 
     again = plan_cells(sets(parted), methods, steps=20, **planned)
     assert [cell.key for cell in again] == [cell.key for cell in cells]
     assert with_settings(cells[1], {"steps": 21}).key != cells[1].key
+
+
+def test_the_budget_of_steps_reaches_the_members_of_an_ensemble(parted: Path) -> None:
+    methods = plan_methods(["ensemble"], seeds=1, settings={})
+    _, cell = plan_cells(sets(parted), methods, steps=10, size="cpu", false_alarms=0.05, weights=None, device="cpu")
+    assert [one["settings"].get("steps") for one in cell.request["settings"]["members"]] == [None, 5, 5]
 
 
 def test_a_setting_that_a_method_lacks_is_refused_before_anything_is_learned(parted: Path) -> None:

@@ -16,6 +16,7 @@ from halescan.data.profiles import load_profile
 from halescan.data.table import Cohort
 from halescan.errors import TrainingError
 from halescan.training.run import Progress, Run
+from halescan.workflows.comparison.steps import STEPS, laid_back, laid_out
 from halescan.workflows.healthy import healthy_cohort, prepared
 from halescan.workflows.train import new_detector
 
@@ -45,22 +46,25 @@ def settings_within(
         TrainingError: if the method tells of no step.
     """
     recipe = load_profile(profile)
-    few = trial_settings(request["settings"])
-    learner = new_detector(recipe, request["detector"], request["size"], {**request["settings"], **few})
+    settings = laid_out(request["settings"])
+    few = trial_settings(settings)
+    learner = new_detector(recipe, request["detector"], request["size"], laid_back(request["settings"], few))
     cohort = _few(healthy_cohort(Path(request["train"]), None, request["train_split"]))
     images = prepared(cohort, recipe, folder / "images", jobs=request["jobs"], listen=listen)
-    watch = _Watch()
+    watch = Watch()
     weights = None if request["weights"] is None else Path(request["weights"])
     run = Run(0, request["device"], weights=weights, listen=watch)
     learner.fit(images, check=images if learner.watches else None, run=run)
-    found = fitted_settings(request["settings"], few, watch.stages(), seconds=request["seconds"])
-    return {"settings": found, "stages": {name: vars(stage) for name, stage in watch.stages().items()}}
+    found = fitted_settings(settings, few, watch.stages(), seconds=request["seconds"])
+    changed = laid_back(request["settings"], found)
+    told = {name: value for name, value in changed.items() if value != request["settings"][name] or name in found}
+    return {"settings": told, "stages": {name: vars(stage) for name, stage in watch.stages().items()}}
 
 
 def trial_settings(settings: Mapping[str, Any]) -> dict[str, int]:
     """Every setting that may be the length of a stage, shortened; each to another number, to know them again."""
     lengths = [name for name, value in settings.items() if _is_length(name, value)]
-    return {name: FEW_STEPS + place for place, name in enumerate(sorted(lengths, key=lambda name: name != "steps"))}
+    return {name: FEW_STEPS + place for place, name in enumerate(sorted(lengths, key=lambda name: not _is_main(name)))}
 
 
 def fitted_settings(
@@ -72,16 +76,17 @@ def fitted_settings(
         TrainingError: if no stage has a length that was asked for.
     """
     by_length = {length: name for name, length in few.items()}
+    main = next(iter(few), "")  # what a stage follows whose length was not asked for
     longest = max(few.values(), default=0)
     fixed = scaled = 0.0
-    found = {"steps"} & set(few)
+    found = {name for name in few if _is_main(name)}
     for stage in stages.values():
         name = by_length.get(stage.steps)
         if name is None and stage.steps > _DERIVED * longest:
             fixed += stage.steps * stage.seconds_a_step
             continue
         found |= {name} if name else set()
-        length = settings[name] if name else settings["steps"] * stage.steps / few["steps"]
+        length = settings[name] if name else settings[main] * stage.steps / few[main]
         scaled += length * stage.seconds_a_step
     if scaled <= 0:
         raise TrainingError("the method tells of no step of learning; give --steps rather than --minutes")
@@ -97,26 +102,34 @@ def round_steps(steps: float) -> int:
 
 
 def _is_length(name: str, value: Any) -> bool:
-    return (name == "steps" or name.endswith("_steps")) and isinstance(value, int) and value >= LEAST_STEPS
+    return (_is_main(name) or name.endswith("_steps")) and isinstance(value, int) and value >= LEAST_STEPS
 
 
-class _Watch:
+def _is_main(name: str) -> bool:
+    """Whether it is the length of a method's own learning, or of a member's (`members.0.steps`)."""
+    return name.rpartition(".")[2] == STEPS
+
+
+class Watch:
     """Hears how the stages of learning go on; what tells of no loss (reading, measuring) does not learn."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, list[tuple[float, int, int]]] = {}
+        self.seen: dict[tuple[str, int], list[tuple[float, int]]] = {}
 
     def __call__(self, progress: Progress) -> None:
-        if progress.loss is not None:
-            self.seen.setdefault(progress.stage, []).append((time.monotonic(), progress.done, progress.total))
+        if progress.loss is not None:  # two members of an ensemble may name their stages alike
+            place = (progress.stage, progress.total)
+            self.seen.setdefault(place, []).append((time.monotonic(), progress.done))
 
     def stages(self) -> dict[str, Stage]:
         """What was seen; the first step of a stage is slower than the others, and left out."""
         found = {}
-        for name, marks in self.seen.items():
-            (begun, first, total), (ended, last, _) = marks[0], marks[-1]
+        for (name, total), marks in self.seen.items():
+            (begun, first), (ended, last) = marks[0], marks[-1]
             if last > first:
-                found[name] = Stage(total, (ended - begun) / (last - first))
+                found[f"{name}, {total} steps" if name in found else name] = Stage(
+                    total, (ended - begun) / (last - first)
+                )
         return found
 
 

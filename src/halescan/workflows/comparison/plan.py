@@ -18,6 +18,7 @@ from halescan.errors import HalescanError, SettingError, TableError
 from halescan.io import read
 from halescan.training.run import Run
 from halescan.workflows.cases import item_key
+from halescan.workflows.comparison.steps import has_steps, with_steps
 from halescan.workflows.healthy import cohort_fingerprint, unreadable
 from halescan.workflows.judged import TEST_FIRST, check_columns
 from halescan.workflows.train import new_detector
@@ -203,11 +204,6 @@ def with_settings(cell: Cell, changes: Mapping[str, Any]) -> Cell:
     return replace(cell, request={**cell.request, "settings": settings})
 
 
-def has_steps(cell: Cell) -> bool:
-    """Whether its detector learns in steps."""
-    return isinstance(cell.request.get("settings", {}).get("steps"), int)
-
-
 def _meant(name: str) -> list[str]:
     if name == "all":
         return [one for one in catalogue() if not find_detector(one).needs_abnormal]
@@ -272,8 +268,9 @@ def _cell(
     # what cannot be asked of a method is a slip in the call, and not the method's failure
     _refuse_supervised(find_detector(name))
     learner = new_detector(dataset.profile, name, size, dict(method.settings))
-    if steps is not None and "steps" in learner.settings:
-        learner = new_detector(dataset.profile, name, size, {**method.settings, "steps": steps})
+    if steps is not None and has_steps(learner.settings):
+        budget = _changes(learner.settings, with_steps(learner.settings, steps))
+        learner = new_detector(dataset.profile, name, size, {**method.settings, **budget})
     try:
         why_not = _unfit(learner, dataset.profile)
         encoder = "" if why_not else learner.check_run(Run(seed, device, weights=weights))
@@ -284,6 +281,10 @@ def _cell(
     settled = {**request, "settings": learner.settings, "encoder": encoder}
     once = not why_not and method.seeds > 1 and _same_in_every_seed(learner, encoder, dataset.train_cohort)
     return Cell(dataset, method, seed, name, settled, why_not, once)
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in after.items() if value != before[name]}
 
 
 def _same_in_every_seed(learner: Detector, encoder: str, cohort: Cohort) -> bool:
