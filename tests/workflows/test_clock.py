@@ -25,7 +25,20 @@ def test_nothing_is_promised_before_a_job_was_done() -> None:
     clock = Clock(3, "jobs", heard.append, done=1)
     clock.begin("second")
     clock.tell(Progress("fitting", 4, 9, loss=0.5))
-    assert heard == [Progress("second: fitting", 1, 3, 0.5, None)]
+    assert heard == [Progress("second: fitting", 1, 3, 0.5, None, "4 of 9")]
+
+
+def test_a_job_that_outlasts_its_kind_is_promised_what_it_knows_itself_or_nothing() -> None:
+    heard: list[Progress] = []
+    watch = Watch()
+    clock = Clock(3, "jobs", heard.append, now=watch)
+    done(clock, watch, 10.0)
+    clock.begin("second")
+    watch.seconds += 15.0
+    clock.tell(Progress("fitting", 4, 9, seconds_left=7.0))
+    assert heard[-1].seconds_left == 7 + 10
+    clock.tell(Progress("measuring", 1, 2))
+    assert heard[-1].seconds_left is None
 
 
 def test_the_rest_takes_as_long_as_the_jobs_of_its_kind_and_the_others_on_average() -> None:

@@ -69,7 +69,12 @@ class _OneBar(_Bar):
             self.tasks["all"] = self.bars.add_task(progress.stage, total=progress.total, remark="")
         left = "" if progress.seconds_left is None else f"{_duration(progress.seconds_left)} left"
         task = self.tasks["all"]
-        self.bars.update(task, description=progress.stage, completed=progress.done, total=progress.total, remark=left)
+        self.bars.update(task, description=_stage(progress), completed=progress.done, total=progress.total, remark=left)
+
+
+def _stage(progress: Any) -> str:
+    """The stage, and how far the running one of several jobs has come in it."""
+    return f"{progress.stage} {progress.within}".rstrip()
 
 
 def _duration(seconds: float) -> str:
@@ -81,10 +86,10 @@ def _duration(seconds: float) -> str:
 
 
 class _PlainLines:
-    """One line when a stage begins, every ten seconds, and when it ends."""
+    """One line when a stage begins, every ten seconds, and when it ends; never the same line twice in a row."""
 
     def __init__(self) -> None:
-        self.stage = ""
+        self.stage = self.line = ""
         self.last = 0.0
 
     def __call__(self, progress: Any) -> None:
@@ -99,4 +104,7 @@ class _PlainLines:
         self.stage, self.last = progress.stage, monotonic()
         left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
         loss = "" if progress.loss is None else f", loss {progress.loss:.4g}"
-        typer.echo(f"{progress.stage}: {progress.done}/{progress.total}{loss}{left}", err=True)
+        line = f"{_stage(progress)}: {progress.done}/{progress.total}{loss}{left}"
+        if line != self.line:
+            typer.echo(line, err=True)
+        self.line = line

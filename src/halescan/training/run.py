@@ -11,6 +11,7 @@ class Progress:
     """How far learning has come; `seconds_left` is None until it can be estimated.
 
     A `note` is a sentence to be shown to a person as it is, and not as progress.
+    `within` says how far the running one of several jobs has come, as "37 of 1000"; "" where there is but one.
     """
 
     stage: str
@@ -19,6 +20,7 @@ class Progress:
     loss: float | None = None
     seconds_left: float | None = None
     note: str = ""
+    within: str = ""
 
 
 def say_nothing(progress: Progress) -> None:

@@ -39,10 +39,13 @@ class Clock:
         self.working = True
 
     def tell(self, progress: Progress | None) -> None:
-        """Pass on what happens within it."""
-        stage = self.stage if progress is None else f"{self.stage}: {progress.stage}"
-        loss = None if progress is None else progress.loss
-        self.listen(Progress(stage, self.done, self.total, loss, self._left()))
+        """Pass on what happens within it, and how far that is."""
+        if progress is None:
+            self.listen(Progress(self.stage, self.done, self.total, None, self._left(0.0)))
+            return
+        within = progress.within or f"{progress.done} of {progress.total}"
+        stage, left = f"{self.stage}: {progress.stage}", self._left(progress.seconds_left or 0.0)
+        self.listen(Progress(stage, self.done, self.total, progress.loss, left, within))
 
     def finish(self) -> None:
         """It is done."""
@@ -51,14 +54,19 @@ class Clock:
             self.took.setdefault(self.kind, []).append(self.now() - self.begun)
         if self.working or self.done == self.total:
             self.begun = self.now()
-            left = 0.0 if self.done == self.total else self._left()
+            left = 0.0 if self.done == self.total else self._left(0.0)
             self.listen(Progress(self.what, self.done, self.total, seconds_left=left))
 
-    def _left(self) -> float | None:
-        """What is left of this job by the mean of its kind, and the others by the mean of all."""
+    def _left(self, known: float) -> float | None:
+        """What is left of this job by the mean of its kind, but not less than is known; and the others by the mean.
+
+        A job that takes longer than its kind did, and does not know how long, leaves nothing to be promised.
+        """
         every = [seconds for many in self.took.values() for seconds in many]
         if not every:
             return None
         here = self.took.get(self.kind, every)
-        rest = max(0.0, sum(here) / len(here) - (self.now() - self.begun))
+        rest = max(known, sum(here) / len(here) - (self.now() - self.begun))
+        if rest <= 0:
+            return None
         return rest + (self.total - self.done - 1) * sum(every) / len(every)

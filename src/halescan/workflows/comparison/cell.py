@@ -46,7 +46,7 @@ def judge(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     from halescan.workflows.evaluate import evaluate
     from halescan.workflows.train import train
 
-    listen = _Note(folder)
+    listen = Note(folder)
     model = train(
         request["train"],
         profile=_profile_file(request, folder),
@@ -121,14 +121,14 @@ def pilot(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     """How many steps fit into the asked seconds on this machine: a short training of the same method, measured."""
     from halescan.workflows.comparison.budget import settings_within
 
-    return settings_within(request, folder, profile=_profile_file(request, folder), listen=_Note(folder))
+    return settings_within(request, folder, profile=_profile_file(request, folder), listen=Note(folder))
 
 
 _JOBS = {"judge": judge, "pilot": pilot}
 _TOLD = ("summary", "images", "scans", "patients", "learn", "choose", "calibrate", "notes")
 
 
-class _Note:
+class Note:
     """Leaves a note of how far the work has come, for the process that waits, and of the seconds spent so far."""
 
     def __init__(self, folder: Path) -> None:
@@ -150,7 +150,8 @@ class _Note:
             return
         self.last = time.monotonic()
         told = {"stage": progress.stage, "done": progress.done, "total": progress.total, "spent_s": self.spent_s}
-        write_atomically(json.dumps({**told, "seconds_left": progress.seconds_left}), self.path)
+        more = {"loss": progress.loss, "seconds_left": progress.seconds_left, "within": progress.within}
+        write_atomically(json.dumps({**told, **more}), self.path)
 
 
 def _profile_file(request: dict[str, Any], folder: Path) -> Path:

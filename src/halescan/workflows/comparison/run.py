@@ -74,7 +74,7 @@ def run_cell(
         )
         try:
             while process.poll() is None and time.monotonic() - begun < 60 * minutes:
-                tell(_progress(folder))
+                tell(progress_of(folder))
                 time.sleep(LOOK_S)
         finally:
             late = process.poll() is None
@@ -113,11 +113,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _progress(folder: Path) -> Progress | None:
+def progress_of(folder: Path) -> Progress | None:
+    """How far the process of a cell's folder has come; None before it has said anything."""
     told = _read(folder / "progress.json")
     if told is None:
         return None
-    return Progress(told["stage"], told["done"], told["total"], seconds_left=told["seconds_left"])
+    more = {name: told[name] for name in ("loss", "seconds_left", "within") if name in told}
+    return Progress(told["stage"], told["done"], told["total"], **more)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
