@@ -23,11 +23,13 @@ from halescan.io import formats as readable
 from halescan.reporting.json_out import CASES_COLUMNS
 from halescan.reporting.words import sentence
 from halescan.types import Stack
+from halescan.workflows.detector_settings import settings_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 REFERENCE = DOCS / "reference"
+SETTINGS = REFERENCE / "detectors.md"
 ERRORS = [name for name, value in vars(errors).items() if inspect.isclass(value)]
 NOT_OURS = {"--rm", "--network", "--build-arg"}  # docker's own
 
@@ -89,6 +91,14 @@ def test_every_detector_has_a_heading_its_settings_and_its_source(name: str) -> 
 def test_no_setting_is_told_of_that_a_detector_does_not_have(name: str) -> None:
     told = re.findall(r"^\| `(\w+)` \|", section(REFERENCE / "detectors.md", name), re.MULTILINE)
     assert sorted(told) == sorted(find_detector(name)().settings)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_values_and_ranges_of_the_settings_are_those_of_the_class(name: str) -> None:
+    told = re.findall(r"^\| `(\w+)` \| `(.+?)` \| `(.+?)` \| (.+?) \|", section(SETTINGS, name), re.MULTILINE)
+    meant = [one.words() for one in settings_of(name)]
+    rows = [(one["name"], one["cpu"], one["paper"], one["range"] or "–") for one in meant]
+    assert told == rows, "run docs/settings_tables.py"
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -83,6 +83,23 @@ def test_lists_are_json_for_programs(say: Say, words: list[str]) -> None:
     assert said.err == ""
 
 
+def test_one_detector_is_shown_with_its_settings(say: Say) -> None:
+    said = say("detectors", "padim")
+    assert said.out.startswith("padim: a Gaussian of healthy features")
+    row = next(line for line in said.out.splitlines() if line.startswith("levels"))
+    assert "list of whole numbers" in row
+    assert "[6, 10, 13]" in row
+    assert "[1, 2, 3]" in row
+    assert "https://arxiv.org/abs/2011.08785" in said.out
+
+
+def test_the_settings_are_there_for_programs(say: Say) -> None:
+    rows = json.loads(say("detectors", "--json").out)
+    alone = json.loads(say("detectors", "ensemble", "--json").out)
+    assert alone == rows[-1]
+    assert alone["settings"][0]["cpu"] == ["patchcore", "denoising-autoencoder", "autoencoder"]
+
+
 def test_the_help_loads_nothing_heavy() -> None:
     code = "import sys, halescan.cli; print([m for m in ('numpy', 'torch', 'pydicom', 'rich') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,20 +7,28 @@ from typing import Annotated
 import typer
 
 from halescan.cli.options import AsJson, Weights
-from halescan.cli.telling import table_of
+from halescan.cli.telling import table_of, wrapped_table
 
 
 def detectors(
+    name: Annotated[str | None, typer.Argument(help="Show one detector and its settings.")] = None,
     as_json: AsJson = False,
     cite: Annotated[str | None, typer.Option(help="Print the source of one detector.")] = None,
 ) -> None:
-    """List the detectors and the facts about them."""
-    from halescan.workflows.catalogue import detector_facts, source_of
+    """List the detectors and the facts about them, or show one with all its settings."""
+    from halescan.workflows import catalogue
 
     if cite:
-        typer.echo(source_of(cite))
-        return
-    table_of(detector_facts(), as_json)
+        typer.echo(catalogue.source_of(cite))
+    elif name and as_json:
+        typer.echo(json.dumps(catalogue.detector_record(name), indent=2, allow_nan=False))
+    elif name:
+        typer.echo("\n".join([*catalogue.detector_lines(name), ""]))
+        wrapped_table(catalogue.setting_rows(name))
+    elif as_json:
+        table_of(catalogue.detector_records(), as_json)
+    else:
+        table_of(catalogue.detector_facts(), as_json)
 
 
 def profiles(as_json: AsJson = False) -> None:

@@ -4,12 +4,16 @@ import json
 import logging
 import unicodedata
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 import typer
 
 from halescan.errors import SettingError
+
+LEAST_WIDTH = 120  # of a table with long texts, in a pipe or a narrow window
 
 
 def say(record: dict[str, Any], lines: list[str], as_json: bool) -> None:
@@ -38,6 +42,22 @@ def table_of(rows: list[dict[str, Any]], as_json: bool) -> None:
     widths = [max(len(head), *(len(row[i]) for row in cells)) for i, head in enumerate(heads)]
     for row in [heads, *cells]:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def wrapped_table(rows: list[dict[str, str]]) -> None:
+    """Rows of the same keys as lines that align; long texts go on in their own column."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in rows[0]:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(value) for value in row.values()))
+    told = StringIO()
+    Console(file=told, width=max(LEAST_WIDTH, get_terminal_size().columns)).print(table)
+    typer.echo("\n".join(line.rstrip() for line in told.getvalue().splitlines()))
 
 
 def _cell(value: Any) -> str:

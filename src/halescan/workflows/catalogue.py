@@ -4,25 +4,61 @@ from pathlib import Path
 from typing import Any
 
 from halescan.detectors import catalogue, find_detector
+from halescan.workflows.detector_settings import settings_of
 
 
 def detector_facts() -> list[dict[str, Any]]:
     """One row a detector: what it takes, what it needs, where it comes from."""
-    rows = []
-    for name in catalogue():
-        kind = find_detector(name)
-        rows.append(
-            {
-                "name": name,
-                "summary": kind.summary,
-                "dimensions": list(kind().dims),  # of an ensemble: what its usual members share
-                "channels": list(kind.channels),
-                "pretrained_weights": "better with" if kind.needs_weights else "none",
-                "supervision": "supervised: needs abnormal examples" if kind.needs_abnormal else "healthy scans alone",
-                "source": kind.source,
-            }
-        )
-    return rows
+    return [_facts(name) for name in catalogue()]
+
+
+def detector_record(name: str) -> dict[str, Any]:
+    """The facts about one detector, and all its settings.
+
+    Raises:
+        SettingError: if there is no such detector; lists those there are.
+    """
+    return {**_facts(name), "settings": [one.record() for one in settings_of(name)]}
+
+
+def detector_records() -> list[dict[str, Any]]:
+    """The same of every detector."""
+    return [detector_record(name) for name in catalogue()]
+
+
+def detector_lines(name: str) -> list[str]:
+    """The facts about one detector in lines.
+
+    Raises:
+        SettingError: if there is no such detector; lists those there are.
+    """
+    facts = _facts(name)
+    told = {
+        "source": facts["source"],
+        "dimensions": " and ".join(f"{dims}-D" for dims in facts["dimensions"]),
+        "channels": " or ".join(map(str, facts["channels"])),
+        "pretrained weights": facts["pretrained_weights"],
+        "learns from": facts["supervision"],
+    }
+    return [f"{name}: {facts['summary']}", *(f"{key}: {value}" for key, value in told.items())]
+
+
+def setting_rows(name: str) -> list[dict[str, str]]:
+    """One row a setting of a detector, in words."""
+    return [one.words() for one in settings_of(name)]
+
+
+def _facts(name: str) -> dict[str, Any]:
+    kind = find_detector(name)
+    return {
+        "name": name,
+        "summary": kind.summary,
+        "dimensions": list(kind().dims),  # of an ensemble: what its usual members share
+        "channels": list(kind.channels),
+        "pretrained_weights": "better with" if kind.needs_weights else "none",
+        "supervision": "supervised: needs abnormal examples" if kind.needs_abnormal else "healthy scans alone",
+        "source": kind.source,
+    }
 
 
 def source_of(name: str) -> str:
