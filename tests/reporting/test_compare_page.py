@@ -23,6 +23,12 @@ def test_it_needs_nothing_else_and_stays_light(sets: int, methods: int) -> None:
         assert f"method-{number}" in text
 
 
+def test_what_scans_differ_in_is_told_in_words() -> None:
+    record = made(1, 3)
+    record["sets"][0]["differs_from_reference"] = ["mask_share"]
+    assert "(how much of the picture the examined body part fills)" in page(record)
+
+
 def test_a_failed_method_stays_in_the_table_with_its_sentence() -> None:
     assert "failed: not enough memory; use smaller images" in page(made(1, 3))
 

@@ -76,7 +76,7 @@ def test_a_scan_unlike_the_training_scans_softens_the_headline():
     content = build_content(case_of(notes=(Note("unlike-training", {"features": "height"}),)))
     assert content.kind == "doubtful"
     assert content.headline == "Read with caution: unlike the training scans"
-    assert content.sentences[0].startswith("This scan is unlike the training scans in: height.")
+    assert content.sentences[0].startswith("This scan is unlike the training scans in: height in pixels.")
 
 
 def test_another_modality_is_said_before_anything_else():
@@ -195,6 +195,24 @@ def test_regions_without_p_values_are_not_told_what_a_p_value_is():
 def test_the_bars_say_how_many_patients_stand_behind_them():
     drawn = build_content(case_of(verdict=verdict_of(units=150))).histogram_svg
     assert "healthy reference (200 scores of 150 patients)" in drawn
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", "(200 scores; 190 images, as copies count once)"),
+        ("fr", "(200 scores ; 190 images saines, les copies comptant une fois)"),
+    ],
+)
+def test_fewer_images_than_scores_are_explained(lang, words):
+    drawn = build_content(case_of(verdict=verdict_of(units=190, unit="image")), lang=lang).histogram_svg
+    assert words in drawn
+
+
+def test_score_and_threshold_are_told_apart_beside_the_bars():
+    drawn = build_content(case_of(verdict=verdict_of(score=2.8712, threshold=2.8731))).histogram_svg
+    assert "this case 2.871" in drawn
+    assert "threshold 2.873" in drawn
 
 
 def test_sides_named_without_known_orientation_are_called_assumed():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halescan.reporting.numerals import area, fixed, length, number, p_value, percent, tick, volume
+from halescan.reporting.numerals import apart, area, fixed, length, number, p_value, percent, tick, volume
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,18 @@ from halescan.reporting.numerals import area, fixed, length, number, p_value, pe
 def test_a_number_is_written_as_its_language_writes_it(value, english, french):
     assert number(value, "en") == english
     assert number(value, "fr") == french
+
+
+def test_two_values_get_as_many_digits_as_tell_them_apart():
+    assert apart(146.21, 146.34, "en") == ("146.2", "146.3")
+    assert apart(146.21, 146.34, "fr") == ("146,2", "146,3")
+    assert apart(3.2, 2.9, "en") == ("3.20", "2.90")
+    assert apart(0.1, math.nextafter(0.1, 1), "en") == ("0.10000000000000001", "0.10000000000000002")
+
+
+def test_the_same_value_needs_no_more_digits():
+    assert apart(146.21, 146.21, "en") == ("146", "146")
+    assert apart(146.21, None, "en") == ("146", "–")
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])

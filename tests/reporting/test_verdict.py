@@ -42,6 +42,13 @@ def test_a_model_without_any_calibration_says_that_rather_than_a_rate_of_100_per
     )
 
 
+@pytest.mark.parametrize(("lang", "shown"), [("en", ["146.2", "146.3"]), ("fr", ["146,2", "146,3"])])
+def test_score_and_threshold_are_told_apart(lang, shown):
+    near = verdict_of(score=146.21, threshold=146.34, decision="not-above")
+    facts = verdict_facts(near, lang)
+    assert [facts[0].value, facts[2].value] == shown
+
+
 def test_the_numbers_of_a_decision_stand_beside_it():
     labels = [fact.label for fact in verdict_facts(verdict_of(), "en")]
     assert labels == ["Score", "p-value", "Threshold", "False-alarm rate", "Calibrated on"]

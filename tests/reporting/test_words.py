@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from halescan.data.profiles import PROFILES
 from halescan.errors import SettingError
-from halescan.reporting.words import SENTENCES, language, note_sentence, sentence
+from halescan.reporting.words import SENTENCES, features_words, language, note_sentence, sentence
 from halescan.reporting.words_clinical import CLINICAL
 from halescan.reporting.words_frame import FRAME
 from halescan.reporting.words_notes import NOTES
@@ -53,6 +53,27 @@ def test_no_sentence_says_normal_or_names_a_diagnosis(lang):
     assert [text for text in said if any(word in f" {text}" for word in banned)] == []
 
 
+def test_a_value_and_its_threshold_are_told_apart():
+    rule = Note("quantile-rule-below", {"value": 146.21, "threshold": 146.34, "share": 0.95, "unit": "score"})
+    assert "146.2 " in note_sentence(rule, "en")
+    assert "(146,3)" in note_sentence(rule, "fr")
+
+
+def test_what_scans_differ_in_is_told_in_plain_words():
+    note = Note("unlike-training", {"features": "mask_share, p95"})
+    assert "how much of the picture the examined body part fills, how bright its bright parts are" in note_sentence(
+        note, "en"
+    )
+    assert features_words(["height"], "fr") == "hauteur en pixels"
+
+
+def test_one_region_left_out_reads_as_well_as_many():
+    for count in (1, 12):
+        assert note_sentence(Note("more-findings", {"count": count}), "en").startswith(
+            f"Weaker regions left out of the list: {count}. A place as strange as these occurs in"
+        )
+
+
 def test_values_are_written_in_the_language():
     assert "3.1\u202f%" in note_sentence(Note("non-finite-pixels", {"share": 0.031}), "en")
     assert "3,1\u00a0%" in note_sentence(Note("non-finite-pixels", {"share": 0.031}), "fr")
@@ -60,7 +81,7 @@ def test_values_are_written_in_the_language():
 
 def test_of_many_features_the_first_four_are_named():
     said = note_sentence(Note("unlike-training", {"features": "height, width, std, mean, p05, p95"}), "en")
-    assert "in: height, width, contrast, mean grey value and 2 more." in said
+    assert "in: height in pixels, width in pixels, contrast, overall brightness and 2 more." in said
 
 
 def test_names_of_values_may_carry_dashes():

@@ -13,7 +13,7 @@ from PIL import Image
 from halescan.errors import OutputError, ScanError, SettingError, TrainingError
 from halescan.io import read
 from halescan.synthesis.cohort import PhantomFolders
-from halescan.workflows.examine import examine
+from halescan.workflows.examine import examine, regions
 from halescan.workflows.recalibrate import recalibrate
 from halescan.workflows.train import train
 from tests.detectors.bodies import contrasts
@@ -230,3 +230,15 @@ def test_a_grey_scan_gets_no_p_value_from_a_method_that_compares_contrasts(tmp_p
     done = examine(model, tmp_path / "new", out=tmp_path / "out", formats=("json",))
     assert [record["verdict"]["p_value"] is not None for record in done.records] == [True]
     assert ["grey.npy" in problem and "same picture" in problem for problem in done.problems] == [True]
+
+
+@pytest.mark.parametrize(
+    ("scans", "said"),
+    [
+        ([{"gives_location": False, "findings": []}], "no map"),
+        ([{"gives_location": True, "findings": []}], "0 regions"),
+        ([{"gives_location": True, "findings": [{"above": True}]}], "1 region, 1 above the threshold"),
+    ],
+)
+def test_a_method_without_a_map_is_not_said_to_have_found_no_region(scans: list[dict], said: str) -> None:
+    assert regions({"notes": [], "scans": scans}) == said

@@ -16,7 +16,7 @@ import pytest
 from halescan.errors import ModelError
 from halescan.synthesis.cohort import PhantomFolders
 from halescan.training.model_folder import read_model, write_model
-from halescan.workflows.model import load_model
+from halescan.workflows.model import card_facts, load_model
 from halescan.workflows.train import train
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -163,3 +163,20 @@ def test_a_model_calibrated_on_nobody_says_that_it_gives_no_p_values(models: dic
     calibration = replace(model.healthy.calibration, guarantee="none")
     said = replace(model, healthy=replace(model.healthy, calibration=calibration)).lines()
     assert any(line.startswith("no p-values and no decisions") and "recalibrate" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("groups", "unit", "said"),
+    [
+        ([0, 1, 1], "image", "2 (images, as copies count once among 3)"),
+        ([0, 1, 2], "image", "3 (images)"),
+        ([0, 1, 1], "patient", "2 (patients)"),
+    ],
+)
+def test_the_card_says_why_there_are_fewer_units_than_scores(
+    model_folder: Path, groups: list[int], unit: Any, said: str
+) -> None:
+    model, scores = load_model(model_folder), np.array([1.0, 2.0, 2.0])
+    few = replace(model.healthy.calibration, scores=scores, groups=np.array(groups), peaks=None, unit=unit)
+    asked = replace(model, healthy=replace(model.healthy, calibration=few))
+    assert card_facts(asked)["calibration"]["healthy units"] == said

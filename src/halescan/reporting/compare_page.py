@@ -19,6 +19,7 @@ from halescan.reporting.comparison.sentences import headline, seeds_told, settin
 from halescan.reporting.comparison.styles import legend_of, styles_of
 from halescan.reporting.comparison.words import counted, sentence
 from halescan.reporting.json_out import write_atomically
+from halescan.reporting.words import features_words
 
 
 def write_compare_page(
@@ -115,5 +116,6 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     pages.filters["counted"] = counted
+    pages.filters["features"] = lambda names: features_words(names, "en")
     pages.filters["sentence"] = sentence
     return pages.get_template("compare.html.j2")

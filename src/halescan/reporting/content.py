@@ -23,7 +23,7 @@ from halescan.reporting.finding_words import decision_of, finding_facts, peak_of
 from halescan.reporting.histogram import axis_bounds, histogram_svg, ticks_between
 from halescan.reporting.legend import legend_svg
 from halescan.reporting.notes import said_notes
-from halescan.reporting.numerals import MISSING, Lang, area, length, number, tick
+from halescan.reporting.numerals import MISSING, Lang, apart, area, length, number, tick
 from halescan.reporting.panels import neighbour_strip, reconstruction_panels
 from halescan.reporting.slice_scores import examined_scores, slice_scores_svg
 from halescan.reporting.slide_pictures import region_picture, tile_strip
@@ -385,7 +385,7 @@ def _histogram(result: CaseResult, lang: Lang) -> str:
     verdict, healthy = result.verdict, result.model.calibration_scores
     if verdict.p_value is None or not any(np.isfinite(healthy)) or not np.isfinite(verdict.score):
         return ""
-    score, threshold = number(float(verdict.score), lang), number(verdict.threshold, lang)
+    score, threshold = apart(float(verdict.score), verdict.threshold, lang)
     low, high = axis_bounds(healthy, verdict.score, verdict.threshold)
     return histogram_svg(
         healthy,
@@ -401,12 +401,13 @@ def _histogram(result: CaseResult, lang: Lang) -> str:
 
 
 def _healthy_text(result: CaseResult, lang: Lang) -> str:
-    """How many scores the bars are, and of how many patients where that is another number."""
+    """How many scores the bars are, and of how many patients or images where that is another number, and why."""
     count, units = len(result.model.calibration_scores), result.verdict.units
     if not units or units == count:
         return sentence("histogram-healthy", lang, count=count)
     of = sentence(f"units-{result.verdict.unit}", lang)
-    return sentence("histogram-healthy-of", lang, count=count, units_count=units, units=of)
+    key = "histogram-healthy-of" if result.verdict.unit == "patient" else "histogram-healthy-copies"
+    return sentence(key, lang, count=count, units_count=units, units=of)
 
 
 def _all_scans(result: CaseResult, order: Sequence[int], lang: Lang) -> tuple[tuple[str, ...], ...]:

@@ -7,6 +7,7 @@ from typing import Literal
 Lang = Literal["en", "fr"]
 
 MISSING = "–"
+MOST_DIGITS = 17  # tell any two floats apart
 NARROW = "\u202f"  # the narrow no-break space French puts between thousands and before signs
 _MARKS = {"en": (".", ","), "fr": (",", NARROW)}
 
@@ -25,6 +26,15 @@ def number(value: float | None, lang: Lang, *, digits: int = 3) -> str:
     rounded = round(value, digits - 1 - exponent)
     exponent = math.floor(math.log10(abs(rounded)))  # 0.9996 has become 1.00
     return _localised(f"{rounded:,.{max(0, digits - 1 - exponent)}f}", lang)
+
+
+def apart(value: float | None, other: float | None, lang: Lang, *, digits: int = 3) -> tuple[str, str]:
+    """Two values with as many digits as tell them apart: "146.2" and "146.3"; the same value is the same text."""
+    for more in range(digits, MOST_DIGITS + 1):
+        first, second = number(value, lang, digits=more), number(other, lang, digits=more)
+        if first != second:
+            return first, second
+    return number(value, lang, digits=digits), number(other, lang, digits=digits)
 
 
 def percent(share: float | None, lang: Lang) -> str:

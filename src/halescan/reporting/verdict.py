@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from halescan.reporting.notes import doubts_of
-from halescan.reporting.numerals import Lang, listed, number, p_value, percent
+from halescan.reporting.numerals import Lang, apart, listed, p_value, percent
 from halescan.reporting.words import note_sentence, sentence
 from halescan.types import CaseResult, Note, Verdict
 
@@ -42,12 +42,13 @@ def verdict_sentences(result: CaseResult, lang: Lang) -> tuple[str, ...]:
 def verdict_facts(verdict: Verdict, lang: Lang) -> tuple[Fact, ...]:
     """The numbers beside the verdict; a threshold and its rate only where they decided something."""
     shown = p_value(verdict.p_value, lang, bound=verdict.bound)
+    score, threshold = apart(verdict.score, verdict.threshold, lang)
     facts = [
-        Fact(sentence("score", lang), number(verdict.score, lang)),
+        Fact(sentence("score", lang), score),
         Fact(sentence("p-value", lang), bare(shown)),
     ]
     if verdict.threshold is not None:
-        facts.append(Fact(sentence("threshold", lang), number(verdict.threshold, lang)))
+        facts.append(Fact(sentence("threshold", lang), threshold))
         facts.append(Fact(sentence("false-alarms", lang), percent(verdict.false_alarms, lang)))
     if verdict.guarantee == "none" or not verdict.units:
         return (*facts, Fact(sentence("calibration", lang), sentence("calibration-none", lang)))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from halescan.errors import SettingError
-from halescan.reporting.numerals import Lang, number, percent
+from halescan.reporting.numerals import Lang, apart, number, percent
 from halescan.reporting.words_clinical import CLINICAL
 from halescan.reporting.words_frame import FRAME
 from halescan.reporting.words_notes import NOTES
@@ -47,14 +47,17 @@ def note_sentence(note: Note, lang: str) -> str:
     """The sentence of a note; a list of features, separated by commas, is told in words."""
     values = {name.replace("-", "_"): value for name, value in note.values.items()}
     if isinstance(features := values.get("features"), str):
-        values["features"] = _features([name.strip() for name in features.split(",")], lang)
+        values["features"] = features_words([name.strip() for name in features.split(",")], lang)
+    value, threshold = values.get("value"), values.get("threshold")
+    if isinstance(value, float) and isinstance(threshold, float):
+        values["value"], values["threshold"] = apart(value, threshold, language(lang))
     if f"unit-{values.get('unit')}" in SENTENCES:
         values["unit"] = sentence(f"unit-{values['unit']}", lang)
     return sentence(note.key, lang, **values)
 
 
-def _features(names: Sequence[str], lang: str) -> str:
-    """In words; of many the first few and how many more, as eleven of them say no more than four do."""
+def features_words(names: Sequence[str], lang: str) -> str:
+    """What scans differ in, in words; of many the first few and how many more: eleven say no more than four do."""
     told = names if len(names) <= MOST_FEATURES else names[: MOST_FEATURES - 1]
     words = ", ".join(_feature(name, lang) for name in told)
     rest = len(names) - len(told)

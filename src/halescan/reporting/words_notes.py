@@ -243,9 +243,9 @@ NOTES: dict[str, tuple[str, str]] = {
         "Cette méthode ne donne pas de localisation : il n’y a ni carte ni région entourée.",
     ),
     "more-findings": (
-        "Regions not listed, as healthy cases often show such: {count}. At least a quarter of them have a place this "
-        "strange.",
-        "Régions non listées, car fréquentes chez les sujets sains : {count}. Au moins un quart des cas sains "
-        "présentent un point qui s’écarte autant.",
+        "Weaker regions left out of the list: {count}. A place as strange as these occurs in at least a quarter of "
+        "healthy cases.",
+        "Régions plus faibles omises de la liste : {count}. Au moins un quart des cas sains présentent un point qui "
+        "s’écarte autant.",
     ),
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from halescan.evaluation.leaks import Shortcut, shortcut_sentence
+from halescan.reporting.words import features_words
 
 _UNLIKELY = 0.05  # p-values of healthy cases that would look like this less often are called unreliable
 _FEW = 20  # healthy patients below which p-values that do not look wrong have shown nothing
@@ -141,7 +142,7 @@ def _decision_lines(record: dict[str, Any]) -> list[str]:
         f"  balanced accuracy {figure_words(point['balanced_accuracy'])}, F1 {figure_words(point['f1'])}",
     ]
     if record["about"].get("differs_from_reference"):
-        features = ", ".join(found["feature"] for found in record["about"]["differs_from_reference"])
+        features = features_words([found["feature"] for found in record["about"]["differs_from_reference"]], "en")
         lines.append(
             f"the healthy scans differ from the reference ({features}): another site, protocol or patient mix; "
             "halescan recalibrate sets the false-alarm rate anew"

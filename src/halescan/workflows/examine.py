@@ -16,6 +16,7 @@ from halescan.errors import OutputError, ScanError, SettingError
 from halescan.io.identity import case_name, remember
 from halescan.reporting import FORMATS, LANGUAGES
 from halescan.reporting.json_out import write_cases_csv
+from halescan.reporting.words import features_words
 from halescan.scoring.shift import Difference
 from halescan.training.run import Progress, say_nothing
 from halescan.types import CaseResult, Identity, Note
@@ -309,9 +310,11 @@ def _doubt(record: dict[str, Any]) -> str:
 
 
 def regions(record: dict[str, Any]) -> str:
-    """How many regions were found, and how many of them lie above the threshold on their own."""
+    """How many regions were found, and how many of them lie above the threshold on their own; if there is a map."""
     if any(note["key"] == "map-tells-little" for note in record["notes"]):
         return "no regions told apart"
+    if not any(scan["gives_location"] for scan in record["scans"]):
+        return "no map"
     found = [finding for scan in record["scans"] for finding in scan["findings"]]
     above = sum(finding["above"] is True for finding in found)
     return f"{len(found)} region{'s' * (len(found) != 1)}" + (f", {above} above the threshold" if found else "")
@@ -333,6 +336,6 @@ def _difference(found: Difference) -> dict[str, Any]:
 
 def _difference_line(found: Difference) -> str:
     return (
-        f"{found.feature}: {found.reference_median} in the reference, {found.new_median} here "
+        f"{features_words([found.feature], 'en')}: {found.reference_median} in the reference, {found.new_median} here "
         f"(effect {found.effect:+.2f}, p = {found.p_value:.2g})"
     )

@@ -18,6 +18,7 @@ from halescan.errors import HalescanError, ModelError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.reporting.card import model_card
 from halescan.reporting.words import sentence
+from halescan.scoring.calibration import Calibration
 from halescan.training.model_folder import fingerprint, read_model, write_model
 from halescan.training.settings import typed_settings
 from halescan.types import ModelFacts, Note
@@ -243,6 +244,13 @@ def packages() -> dict[str, str]:
     return {"python": platform.python_version(), "halescan": __version__, **{name: version(name) for name in names}}
 
 
+def _units(calibration: Calibration) -> str:
+    """What the healthy units are, and why there may be fewer of them than scores."""
+    if calibration.unit == "patient" or not 0 < calibration.units < len(calibration.scores):
+        return f"{calibration.unit}s"
+    return f"{calibration.unit}s, as copies count once among {len(calibration.scores)}"
+
+
 def card_facts(model: Model) -> dict[str, Any]:
     """What `card.md` is made of."""
     record, calibration = model.record, model.healthy.calibration
@@ -258,7 +266,7 @@ def card_facts(model: Model) -> dict[str, Any]:
             "remarks": "; ".join(learned["notes"]) or None,
         },
         "calibration": {
-            "healthy units": f"{calibration.units} ({calibration.unit}s)",
+            "healthy units": f"{calibration.units} ({_units(calibration)})",
             "guarantee": {"split": "split conformal", "cross": "cross-conformal (weaker)", "none": "none"}[
                 calibration.guarantee
             ],
