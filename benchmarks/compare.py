@@ -148,8 +148,8 @@ def table(known: dict[str, Any]) -> str:
         f"{machine['cores']} cores{when}), Halescan {halescan.__version__}. Intervals: 95 %, bootstrap over patients "
         "and, with several seeds, over those. Dice at the threshold from healthy scans alone. Against healthy-atlas: "
         "difference of the image AUROC on the same cases, paired. † on a machine that had other work at the time: "
-        "seconds and milliseconds are too long. ‡ made before the profile sought what is darker than in health: pixel "
-        "AP and Dice are those of the map as it was, all else is as now.\n"
+        "seconds and milliseconds are too long. ‡ made before the map sought what is darker than in health: "
+        "pixel AP and Dice are not made again yet, all else is as now.\n"
     )
     return "\n".join(parts)
 
@@ -169,9 +169,16 @@ def line_of(one: str, name: str, row: dict[str, Any]) -> str:
     cost, atlas = row["cost"], row["against_atlas"]
     alarms = (row["false_alarms"] or {}).get("realised")
     against = "–" if not atlas else f"{atlas['difference']:+.3f} ({atlas['low']:+.3f} to {atlas['high']:+.3f})"
-    cells = [figure(row[key]) for key in ("auroc", "average_precision", "pixel_average_precision", "dice")]
-    cells += [figure(alarms), against, str(row["seeds"]), seconds(row), f"{cost['ms_an_image']:.3g}"]
+    cells = [*four(one, row), figure(alarms), against, str(row["seeds"]), seconds(row)]
+    cells.append(f"{cost['ms_an_image']:.3g}")
     return f"| {shown} | {' | '.join(cells)} | {cost['peak_mb']:.0f} |"
+
+
+def four(one: str, row: dict[str, Any]) -> list[str]:
+    """Image AUROC and AP, pixel AP and Dice; the last two only of maps as they are now."""
+    images, pixels = ("auroc", "average_precision"), ("pixel_average_precision", "dice")
+    mark = earlier(one, row).strip()
+    return [*(figure(row[key]) for key in images), *(mark or figure(row[key]) for key in pixels)]
 
 
 def earlier(one: str, row: dict[str, Any]) -> str:

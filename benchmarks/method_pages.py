@@ -10,7 +10,7 @@ import re
 import shutil
 from typing import Any
 
-from compare import RESULTS, SETS, earlier, figure, read, seconds
+from compare import RESULTS, SETS, earlier, four, read, seconds
 
 from halescan.detectors import catalogue, find_detector
 
@@ -79,7 +79,7 @@ def measured(name: str, rows: dict[str, Any]) -> str:
     if any(row.get("busy", True) and row["cost"] for row in found.values()):
         lines.append("† on a machine that had other work at the time.")
     if any(earlier(one, row) for one, row in found.items()):
-        lines.append("‡ pixel AP and Dice of the map before the profile sought what is darker than in health.")
+        lines.append("‡ made before the map sought what is darker than in health; not made again yet.")
     if missing:
         lines.append(f"Not run yet: {', '.join(missing)}.")
     return "\n".join(lines)
@@ -95,7 +95,7 @@ def line(one: str, row: dict[str, Any]) -> str:
     """One set."""
     if row["auroc"] is None:
         return f"| {one} | failed: {row['why'].replace('|', '/')} | | | | | | |"
-    cells = [figure(row[key]) for key in ("auroc", "average_precision", "pixel_average_precision", "dice")]
+    cells = four(one, row)
     atlas, cost = row["against_atlas"], row["cost"]
     against = f"{atlas['difference']:+.3f} ({atlas['low']:+.3f} to {atlas['high']:+.3f})" if atlas else "–"
     return (

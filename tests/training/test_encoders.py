@@ -84,3 +84,12 @@ def test_who_asks_for_an_own_encoder_is_told_nothing(nothing_at_hand: Path) -> N
     heard: list[Progress] = []
     assert check_backbone("own", Run(device="cpu", weights=nothing_at_hand, listen=heard.append)) == "own"
     assert not heard
+
+
+@pytest.mark.parametrize("name", ["levels", "teacher/levels", "level"])
+def test_extractors_of_older_models_are_read_too(name: str) -> None:
+    backbone = train_encoder(Stack(healthy(3, grid=(32, 32))), RUN, steps=1)
+    state = FeatureExtractor(backbone, (2,)).state()
+    state[name] = state.pop("levels") if name != "level" else state.pop("levels")[0]
+    again, levels = stored_backbone(state)
+    assert (again.name, levels) == ("own", (2,))

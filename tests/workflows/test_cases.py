@@ -20,7 +20,8 @@ def pictures(folder: Path, count: int) -> list[Case]:
 
 
 def test_a_kept_case_needs_its_file_no_more(tmp_path: Path) -> None:
-    cases, kept = pictures(tmp_path, 3), Kept()
+    cases = pictures(tmp_path, 3)
+    kept = Kept({case.key for case in cases})
     for case, scans in opened(cases, PROFILE, jobs=1):
         kept.put(case, scans)
     for file in tmp_path.iterdir():
@@ -33,7 +34,15 @@ def test_a_kept_case_needs_its_file_no_more(tmp_path: Path) -> None:
 def test_no_more_is_kept_than_there_is_room_for(tmp_path: Path) -> None:
     cases = pictures(tmp_path, 4)
     (first, *_) = [scans for _, scans in opened(cases[:1], PROFILE, jobs=1)]
-    kept = Kept(most_bytes=2 * first[0].nbytes)
+    kept = Kept({case.key for case in cases}, most_bytes=2 * first[0].nbytes)
     for case, scans in opened(cases, PROFILE, jobs=1):
         kept.put(case, scans)
     assert [kept.take(case) is None for case in cases] == [False, False, True, True]
+
+
+def test_what_nobody_will_ask_for_is_not_kept(tmp_path: Path) -> None:
+    cases = pictures(tmp_path, 3)
+    kept = Kept({cases[1].key})
+    for case, scans in opened(cases, PROFILE, jobs=1):
+        kept.put(case, scans)
+    assert [kept.take(case) is None for case in cases] == [True, False, True]

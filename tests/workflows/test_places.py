@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from halescan.data.table import read_cohort
+from halescan.detectors.tails import OpenTail
+from halescan.errors import ModelError
 from halescan.scoring.maps import PlaceStatistics
 from halescan.synthesis.cohort import PhantomFolders
 from halescan.types import Batch
@@ -14,7 +16,7 @@ from halescan.workflows.cases import open_item
 from halescan.workflows.examine import examine
 from halescan.workflows.interpret import measure_scans
 from halescan.workflows.model import load_model
-from halescan.workflows.places import NO_PLACES, Places
+from halescan.workflows.places import NO_PLACES, Direction, Places
 from halescan.workflows.train import train
 
 RNG = np.random.default_rng(0)
@@ -24,30 +26,14 @@ def statistics(mean: float) -> PlaceStatistics:
     return PlaceStatistics.fit(RNG.normal(mean, 1, size=(20, 5, 5)))
 
 
-@pytest.mark.parametrize("places", [NO_PLACES, Places(statistics(1)), Places(None, statistics(2))])
+DIRECTION = Direction(statistics(2), OpenTail.fit(RNG.random(100)))
+
+
+@pytest.mark.parametrize("places", [NO_PLACES, Places(statistics(1)), Places(None, DIRECTION)])
 def test_places_come_back_from_their_arrays(places: Places) -> None:
     again = Places.from_state({**places.state(), "mean/mean": np.zeros((5, 5))})
-    assert (again.maps is None, again.grey is None) == (places.maps is None, places.grey is None)
+    assert (again.maps is None, again.direction is None) == (places.maps is None, places.direction is None)
     assert all(np.array_equal(value, again.state()[name]) for name, value in places.state().items())
-
-
-def test_what_is_sought_weighs_the_map_and_leaves_the_score(model_folder: Path) -> None:
-    model = load_model(model_folder)
-    grid = model.profile.size
-    grey = PlaceStatistics.fit(RNG.normal(0.5, 0.1, size=(30, *grid)))
-    image = np.full((1, model.profile.channels, *grid), 0.5, np.float32)
-    image[..., 10:20, 10:20], image[..., 40:50, 40:50] = 0.1, 0.9
-    plain, dark = (
-        replace(model.measure, profile=model.profile.model_copy(update={"sought": sought}), places=places)(Batch(image))
-        for sought, places in (("any", model.places), ("darker", replace(model.places, grey=grey)))
-    )
-    np.testing.assert_array_equal(plain.scores, dark.scores)
-    assert plain.maps is not None
-    assert dark.maps is not None
-    kept = dark.maps / plain.maps
-    assert kept[0, 15, 15] > 0.99
-    assert kept[0, 45, 45] < 0.01
-    assert dark.peaks == dark.maps[dark.masks].max()
 
 
 @pytest.fixture(scope="module")
@@ -60,24 +46,43 @@ def darker(phantoms: PhantomFolders, tmp_path_factory: pytest.TempPathFactory) -
 
 def test_a_model_learns_how_bright_health_is_and_keeps_it(darker: Path) -> None:
     model = load_model(darker)
-    assert model.places.grey is not None
-    assert model.places.grey.mean.shape == (32, 32)
+    assert model.places.direction is not None
+    assert model.places.direction.grey.mean.shape == (32, 32)
 
 
-def test_healthy_maps_are_weighed_before_anything_is_called_rare(darker: Path, phantoms: PhantomFolders) -> None:
-    weighed = load_model(darker)
-    plain = replace(weighed, places=replace(weighed.places, grey=None))
-    scans = [open_item(item, weighed.profile) for item in read_cohort(phantoms.healthy).items[:8]]
+def test_the_map_points_at_what_is_dark_and_the_score_counts_all(darker: Path) -> None:
+    model = load_model(darker)
+    assert model.places.direction is not None
+    usual = model.places.direction.grey
+    image = 0.5 + usual.mean
+    image[8:13, 8:13] -= 6 * usual.spread[8:13, 8:13]
+    image[20:25, 20:25] += 6 * usual.spread[20:25, 20:25]
+    batch = Batch(image[None, None].astype(np.float32))
+    found = model.measure(batch)
+    plain = replace(model.measure, places=replace(model.places, direction=None))(batch)
+    assert found.maps is not None
+    np.testing.assert_array_equal(found.scores, plain.scores)
+    assert found.maps[0][10, 10] > 3 * found.maps[0][22, 22]
+    assert found.peaks == found.maps[found.masks].max()
+
+
+def test_healthy_maps_point_too_before_anything_is_called_rare(darker: Path, phantoms: PhantomFolders) -> None:
+    model = load_model(darker)
+    scans = [open_item(item, model.profile) for item in read_cohort(phantoms.healthy).items[:8]]
     peaks = [
-        np.concatenate(
-            [part.peaks for read in measure_scans(model, scans) for part in read.measured if part.peaks is not None]
-        )
-        for model in (weighed, plain)
+        part.peaks.max() for read in measure_scans(model, scans) for part in read.measured if part.peaks is not None
     ]
-    assert (peaks[0] < peaks[1]).mean() > 0.9
-    known = weighed.healthy.calibration.peaks
+    known = model.healthy.calibration.peaks
     assert known is not None
-    assert peaks[0].max() < 1.5 * known.max()  # on the scale of the weighed ones
+    assert np.median(peaks) == pytest.approx(np.median(known), rel=0.5)
+
+
+def test_a_model_that_cannot_tell_dark_from_bright_is_refused(darker: Path, tmp_path: Path) -> None:
+    model = load_model(darker)
+    kept = replace(model, places=replace(model.places, direction=None)).save(tmp_path / "half")
+    with pytest.raises(ModelError, match="nothing to tell what is darker"):
+        load_model(tmp_path / "half")
+    assert kept.folder == tmp_path / "half"
 
 
 def test_the_report_says_what_the_map_points_at(darker: Path, phantoms: PhantomFolders, tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ class Profile(BaseModel):
         smooth_px: The same in pixels of the image, used where spacing is unknown.
         median_slices: Odd edge of the 3-D median filter over the ordered slices of a volume; 0 is off.
         standardise: Whether the map is standardised place by place by held-out healthy maps.
-        sought: What a finding looks like: "any", or "darker" or "brighter" than healthy images at its place; the map
-            is weighed by that, the score counts all that is strange.
+        sought: What a finding looks like: "any", or "darker" or "brighter" than healthy images at its place: the
+            map then points where both hold; the score counts all that is strange.
         pooling: From a map to a score: "mean", "max", or "top" (mean of the strangest `top_share` of places).
         top_share: Share of the places that "top" pools, in (0, 1].
         slice_pooling: From the scores of the slices to the case's: the rule and, for "top", the share of slices.

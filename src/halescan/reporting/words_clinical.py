@@ -180,10 +180,8 @@ _ULTRASOUND: dict[str, tuple[str, str]] = {
         "Les cônes d’ombre, renforcements postérieurs et réverbérations peuvent imiter des lésions ou les masquer.",
     ),
     "ultrasound-small": (
-        "Lesions as bright as the tissue around them, or brighter, and calcifications under 2 mm are easily missed: "
-        "findings are sought where the image is darker than in health.",
-        "Les lésions iso- ou hyperéchogènes et les calcifications de moins de 2 mm échappent facilement : les "
-        "anomalies sont cherchées là où l’image est plus sombre que chez les sujets sains.",
+        "Lesions as bright as the tissue around them and calcifications under 2 mm are easily missed.",
+        "Les lésions isoéchogènes et les calcifications de moins de 2 mm échappent facilement.",
     ),
     "ultrasound-marks": (
         "Another device, probe, depth or gain looks unusual by itself; callipers and text on the image do too.",

@@ -177,14 +177,16 @@ NOTES: dict[str, tuple[str, str]] = {
         "conforme croisée, une garantie plus faible.",
     ),
     "sought-darker": (
-        "The map points where the image is strange and darker than in health; the score counts all that is strange.",
-        "La carte montre où l’image est inhabituelle et plus sombre que chez les sujets sains ; le score tient compte "
-        "de tout écart.",
+        "The map points where the image is both strange and darker than in health: a bright lesion raises the score "
+        "and is not pointed at, nor is a dark one that fills half of what is looked at.",
+        "La carte montre où l’image est à la fois inhabituelle et plus sombre que chez les sujets sains : une lésion "
+        "claire élève le score sans être désignée, de même qu’une lésion sombre occupant la moitié de la zone étudiée.",
     ),
     "sought-brighter": (
-        "The map points where the image is strange and brighter than in health; the score counts all that is strange.",
-        "La carte montre où l’image est inhabituelle et plus claire que chez les sujets sains ; le score tient compte "
-        "de tout écart.",
+        "The map points where the image is both strange and brighter than in health: a dark lesion raises the score "
+        "and is not pointed at, nor is a bright one that fills half of what is looked at.",
+        "La carte montre où l’image est à la fois inhabituelle et plus claire que chez les sujets sains : une lésion "
+        "sombre élève le score sans être désignée, de même qu’une lésion claire occupant la moitié de la zone étudiée.",
     ),
     "supervised": (
         "The model is supervised: it learned from {count} scans with disease too. It finds best what looks like those; "

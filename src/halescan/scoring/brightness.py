@@ -3,33 +3,42 @@
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import log_ndtr
 
 from halescan.scoring.maps import PlaceStatistics
 
 Sought = Literal["any", "darker", "brighter"]
 
 
-def emphasis(grey: np.ndarray, masks: np.ndarray, usual: PlaceStatistics, *, sought: Sought) -> np.ndarray:
-    """Weights `(n, *grid)` in (0, 1): the share of healthy images that are less dark (or less bright) at this place.
+def levelled(grey: np.ndarray, masks: np.ndarray | None) -> np.ndarray:
+    """Brightness `(n, *grid)` less each image's own level, its median within the mask: gain is set by a person.
 
-    An image's own level, the median of its difference to the healthy mean within the mask, is taken off first: gain and
-    exposure are set by a person. Half of the places thus weigh 1/2 or more, in a healthy image too.
+    Where more than half of what is looked at is darker than in health, that becomes the level.
+    """
+    insides = [None] * len(grey) if masks is None else masks
+    levels = [
+        np.median(one if mask is None or not mask.any() else one[mask]) for one, mask in zip(grey, insides, strict=True)
+    ]
+    return grey - np.reshape(levels, (-1, *[1] * (grey.ndim - 1)))
+
+
+def direction_rarity(
+    grey: np.ndarray, masks: np.ndarray, usual: PlaceStatistics, *, sought: Literal["darker", "brighter"]
+) -> np.ndarray:
+    """-log10 of the share of healthy images at least as dark (or bright) at each place, were they normally distributed.
 
     Args:
         grey: `(n, *grid)` smoothed brightness.
         masks: `(n, *grid)` the places that count.
-        usual: Brightness of healthy images, smoothed alike.
-        sought: "darker" or "brighter"; "any" weighs all places alike, by 1.
+        usual: Of the `levelled` brightness of healthy images, smoothed alike.
+
+    Returns:
+        `(n, *grid)` float32 above 0; 0.3 is "as dark as half of the healthy images".
     """
-    if sought == "any":
-        return np.ones(grey.shape, np.float32)
-    away = grey - usual.mean
-    own = np.array([np.median(one[mask] if mask.any() else one) for one, mask in zip(away, masks, strict=True)])
-    brighter = (away - own.reshape(-1, *[1] * usual.mean.ndim)) / usual.spread
-    return ndtr(-brighter if sought == "darker" else brighter).astype(np.float32)
+    away = usual.apply(levelled(grey, masks))
+    return np.asarray(log_ndtr(away if sought == "darker" else -away) / -np.log(10), np.float32)
 
 
-def weighed(maps: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Maps `(n, *grid)` times weights where they are above 0; a place that is less strange than usual stays so."""
-    return np.where(maps > 0, maps * weights, maps)
+def both(strange: np.ndarray, directed: np.ndarray) -> np.ndarray:
+    """What is strange and lies in the direction sought: the geometric mean of two rarities, both -log10 of a share."""
+    return np.sqrt(np.maximum(strange, 0) * directed)

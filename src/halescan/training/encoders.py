@@ -22,6 +22,8 @@ from halescan.training.weights import part_of
 from halescan.types import Images
 
 Origin = Literal["weights", "own"]
+
+_LEVELS = ("levels", "teacher/levels", "level")  # the last two in models of before
 _INSTEAD = "an encoder is trained on the healthy scans in its place, which is slower and usually weaker"
 
 
@@ -64,7 +66,8 @@ def stored_backbone(state: Mapping[str, np.ndarray]) -> tuple[Backbone, tuple[in
     Raises:
         WeightsError: if the arrays do not make a backbone.
     """
-    return Backbone.from_state(part_of(state, "backbone")), tuple(int(level) for level in state["levels"])
+    levels = next(state[name] for name in _LEVELS if name in state)
+    return Backbone.from_state(part_of(state, "backbone")), tuple(int(level) for level in np.atleast_1d(levels))
 
 
 def choose_backbone(

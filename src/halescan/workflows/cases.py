@@ -1,6 +1,6 @@
 """Cases: which scans belong to one examination, and reading ahead while the last one is scored."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,16 +79,20 @@ def item_key(item: Item) -> str:
 
 
 class Kept:
-    """Cases that were read already, for the next who asks for them; no more than fit into so many bytes."""
+    """Cases that were read already, for the next who asks for them; no more than fit into so many bytes.
 
-    def __init__(self, most_bytes: int = BYTES_KEPT) -> None:
-        self.room = most_bytes
+    Args:
+        wanted: Keys of the cases that will be asked for.
+    """
+
+    def __init__(self, wanted: Container[str], most_bytes: int = BYTES_KEPT) -> None:
+        self.wanted, self.room = wanted, most_bytes
         self.cases: dict[str, list[Opened]] = {}
 
     def put(self, case: Case, scans: list[Opened]) -> None:
-        """Keep a case if there is room."""
+        """Keep a case if it will be asked for and there is room."""
         size = sum(scan.nbytes for scan in scans)
-        if size <= self.room:
+        if case.key in self.wanted and size <= self.room:
             self.cases[case.key] = scans
             self.room -= size
 

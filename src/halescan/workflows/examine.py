@@ -122,7 +122,7 @@ def examine(
     todo = [planned for planned, record in zip(plan, done, strict=True) if record is None]
     workers = jobs or os.cpu_count() or 1
     flat = [case for case in cases if not holds_slide(case)]
-    kept = Kept()
+    kept = Kept({planned.case.key for planned in todo})
     differences = shift_of(opened_model, flat, jobs=workers, kept=kept, listen=listen) if todo else ()
     asked = tuple(dict.fromkeys((*formats, "json")))  # the record says that a case is done
     with Writer(lang=lang, formats=asked, jobs=workers, cases=len(todo)) as writer:

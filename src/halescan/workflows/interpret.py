@@ -255,7 +255,7 @@ def model_notes(model: Model, calibration: Calibration, errors: np.ndarray) -> I
         yield Note("own-encoder")
     if "abnormal" in model.record["training_set"]:
         yield Note("supervised", {"count": model.record["training_set"]["abnormal"]["scans"]})
-    if model.places.grey is not None:
+    if model.places.direction is not None:
         yield Note(f"sought-{model.profile.sought}")
     yield _rule_note(model, errors)
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from halescan.data.profiles import Profile
 from halescan.detectors import Detector
-from halescan.scoring.brightness import emphasis, weighed
 from halescan.scoring.maps import erode, median_over_slices, sigma_px, smooth, to_grid
 from halescan.scoring.pooling import pool
 from halescan.types import Batch, Scores
@@ -24,10 +23,10 @@ class Measured:
     """n images, measured.
 
     Args:
-        maps: `(n, *grid)` strangeness per place after smoothing, weighed by brightness where the profile seeks what is
-            darker or brighter; None for a method that gives no location.
+        maps: `(n, *grid)` strangeness per place after smoothing, with brightness where the profile seeks what is darker
+            or brighter; None for a method that gives no location.
         masks: `(n, *grid)` the places that count.
-        scores: `(n,)`, of the maps before they are weighed: what is strange in the other direction counts.
+        scores: `(n,)`, of the maps before that: what is strange in the other direction counts.
         peaks: `(n,)` the largest map value inside the mask; None without maps.
         reconstruction: `(n, c, *grid)` or None.
         neighbours: `(n, k)` or None.
@@ -84,9 +83,8 @@ class Measure:
             )
         maps = self._finish(answer.map, batch, ordered)
         scores = pool(maps, masks, how=self.profile.pooling, share=self.profile.top_share)
-        if self.places.grey is not None:
-            grey = self.grey(batch)
-            maps = weighed(maps, emphasis(grey, masks, self.places.grey, sought=self.profile.sought))
+        if self.places.direction is not None:
+            maps = self.places.direction.apply(maps, self.grey(batch), masks, sought=self.profile.sought)
         peaks = pool(maps, masks, how="max")
         if answer.image is not None:
             scores = answer.image.astype(float)

@@ -204,6 +204,8 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
             Healthy.from_json(calibration),
             Path(folder),
         )
+        if profile.sought != "any" and detector.gives_map and model.places.direction is None:
+            raise ModelError(f"it holds nothing to tell what is {profile.sought} than in health; train it again")
         _ = (
             model.facts,
             card_facts(model),
@@ -231,7 +233,7 @@ def _in_one_line(error: BaseException) -> str:
 def _check_shapes(tensors: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
     """Refuse a model whose parts were made for images of other shapes than its profile prepares, `(c, *grid)`."""
     learned = tuple(int(side) for side in tensors["detector/learned_shape"])
-    as_large = ("mean/", *(f"{room}/" for room in ROOMS.values()))
+    as_large = ("mean/", *(f"{room}/" for room in ROOMS))
     rooms = {name: array.shape for name, array in tensors.items() if name.startswith(as_large)}
     wanted = {name: shape if name.startswith("mean/") else shape[1:] for name in rooms}
     if learned != shape or rooms != wanted:

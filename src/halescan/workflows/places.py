@@ -6,9 +6,31 @@ from typing import Self
 
 import numpy as np
 
+from halescan.detectors.tails import OpenTail
+from halescan.scoring.brightness import Sought, both, direction_rarity
 from halescan.scoring.maps import PlaceStatistics
+from halescan.training.weights import part_of
 
-ROOMS = {"maps": "place", "grey": "brightness"}  # names of the stored arrays
+ROOMS = ("place", "brightness")  # of the stored arrays that are as large as an image
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """What it takes to point at what is strange and darker, or brighter, than in health.
+
+    Args:
+        grey: Of the levelled, smoothed brightness of healthy images, place by place.
+        tail: How rare a value of the map is among healthy places.
+    """
+
+    grey: PlaceStatistics
+    tail: OpenTail
+
+    def apply(self, maps: np.ndarray, grey: np.ndarray, masks: np.ndarray, *, sought: Sought) -> np.ndarray:
+        """Maps `(n, *grid)` that point; `grey` is the brightness of the images, smoothed as the maps are."""
+        if sought == "any":
+            return maps
+        return both(self.tail(maps), direction_rarity(grey, masks, self.grey, sought=sought))
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,31 +39,28 @@ class Places:
 
     Args:
         maps: Of the maps; None where the profile does not compare places.
-        grey: Of the smoothed images; None where disease may be darker or brighter.
+        direction: None where disease may be darker or brighter.
     """
 
     maps: PlaceStatistics | None = None
-    grey: PlaceStatistics | None = None
+    direction: Direction | None = None
 
     def state(self) -> dict[str, np.ndarray]:
         """All of it as arrays."""
-        parts = {ROOMS["maps"]: self.maps, ROOMS["grey"]: self.grey}
-        return {
-            f"{room}/{name}": value
-            for room, part in parts.items()
-            if part is not None
-            for name, value in part.state().items()
-        }
+        found = {} if self.maps is None else {f"place/{name}": value for name, value in self.maps.state().items()}
+        if self.direction is not None:
+            found |= {f"brightness/{name}": value for name, value in self.direction.grey.state().items()}
+            found |= {f"map_tail/{name}": value for name, value in self.direction.tail.state().items()}
+        return found
 
     @classmethod
     def from_state(cls, state: Mapping[str, np.ndarray]) -> Self:
         """Back from `state`, whatever else lies among the arrays."""
-        return cls(**{field: _stored(state, room) for field, room in ROOMS.items()})
+        maps, grey, tail = (part_of(state, room) for room in ("place", "brightness", "map_tail"))
+        return cls(
+            PlaceStatistics.from_state(maps) if maps else None,
+            Direction(PlaceStatistics.from_state(grey), OpenTail.from_state(tail)) if grey else None,
+        )
 
 
 NO_PLACES = Places()  # nothing is known of any place
-
-
-def _stored(state: Mapping[str, np.ndarray], room: str) -> PlaceStatistics | None:
-    mine = {name.removeprefix(room + "/"): value for name, value in state.items() if name.startswith(room + "/")}
-    return PlaceStatistics.from_state(mine) if mine else None

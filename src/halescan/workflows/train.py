@@ -18,9 +18,11 @@ from halescan.data.profiles import Profile, load_profile
 from halescan.data.split import Parts, split_parts
 from halescan.data.table import Cohort
 from halescan.detectors import CATALOGUE, Detector, find_detector
+from halescan.detectors.tails import OpenTail
 from halescan.errors import ModelError, OutputError, ShapeError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.reporting.words import note_sentence
+from halescan.scoring.brightness import levelled
 from halescan.scoring.maps import PlaceStatistics
 from halescan.training.picture import draw_history, draw_pictures
 from halescan.training.run import Progress, Run, say_nothing
@@ -41,10 +43,11 @@ from halescan.workflows.healthy import (
 )
 from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
-from halescan.workflows.places import Places
+from halescan.workflows.places import Direction, Places
 from halescan.workflows.slides import learned_profile, told_scale
 from halescan.workflows.work_folder import open_work_folder
 
+_PLACES = 4096  # of each healthy map, for how rare its values are
 _PICTURED = 8  # images of which a method may show what it draws
 
 log = logging.getLogger("halescan")
@@ -231,37 +234,51 @@ def learn_places(
     units: np.ndarray,
 ) -> Places:
     """What health is like place by place, as far as the recipe asks for it."""
-    grey = None
-    if recipe.sought != "any" and detector.gives_map:
-        measure = Measure(detector, recipe)
-        batches = (images.take(chunk.tolist()) for chunk, _ in chunks(learned, images))
-        grey = PlaceStatistics.fit_batches((measure.grey(batch), batch.mask) for batch in batches)
-    return Places(_map_statistics(detector, recipe, images, learned, choose, units), grey)
+
+    def healthy_maps() -> Iterator[tuple[np.ndarray, np.ndarray]] | None:
+        return _unseen_maps(Measure(detector, recipe), images, learned, choose, units)
+
+    maps = healthy_maps() if recipe.standardise and detector.gives_map else None
+    places = Places(None if maps is None else PlaceStatistics.fit_batches(maps))
+    if recipe.sought == "any" or not detector.gives_map:
+        return places
+    measure = Measure(detector, recipe, places)
+    known = healthy_maps() or _raw_maps(Measure(detector, recipe), images, learned)
+    values = [
+        some
+        for found, masks in known
+        for some in _some_inside(found if places.maps is None else places.maps.apply(found), masks)
+    ]
+    batches = (images.take(chunk.tolist()) for chunk, _ in chunks(learned, images))
+    grey = PlaceStatistics.fit_batches((levelled(measure.grey(batch), batch.mask), batch.mask) for batch in batches)
+    return replace(places, direction=Direction(grey, OpenTail.fit(np.concatenate(values))))
 
 
-def _map_statistics(
-    detector: Detector,
-    recipe: Profile,
-    images: CohortImages,
-    learned: np.ndarray,
-    choose: np.ndarray,
-    units: np.ndarray,
-) -> PlaceStatistics | None:
-    """Healthy mean and spread per place, from healthy maps of images the detector has not seen, or can leave out.
+def _some_inside(maps: np.ndarray, masks: np.ndarray) -> Iterator[np.ndarray]:
+    """Of each map `(*grid)` about `_PLACES` values inside its mask, `(k,)`."""
+    for one, mask in zip(maps, masks, strict=True):
+        inside = one[mask]
+        yield inside[:: 1 + len(inside) // _PLACES]
 
-    None where the recipe does not compare places, or nothing was set aside to learn them from.
+
+def _unseen_maps(
+    measure: Measure, images: CohortImages, learned: np.ndarray, choose: np.ndarray, units: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]] | None:
+    """Healthy maps of images the detector has not seen, or can leave out, with their masks; None where there are none.
+
+    Left out are images of `learned`, whose maps are made as if their patients had not been.
     """
-    if not (recipe.standardise and detector.gives_map):
-        return None
-    measure = Measure(detector, recipe)
-    if detector.leaves_out and len(np.unique(units[learned])) > 1:
-        maps = _left_out(measure, images, learned, units)
-    elif len(choose):
-        pairs = (measure.raw(images.take(chunk), ordered=ordered) for chunk, ordered in chunks(choose, images))
-        maps = ((found, masks) for found, masks in pairs if found is not None)
-    else:
-        return None
-    return PlaceStatistics.fit_batches(maps)
+    if measure.detector.leaves_out and len(np.unique(units[learned])) > 1:
+        return _left_out(measure, images, learned, units)
+    return _raw_maps(measure, images, choose) if len(choose) else None
+
+
+def _raw_maps(measure: Measure, images: CohortImages, where: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Maps of the images at these places, and their masks."""
+    for chunk, ordered in chunks(where, images):
+        found, masks = measure.raw(images.take(chunk.tolist()), ordered=ordered)
+        if found is not None:
+            yield found, masks
 
 
 def _left_out(

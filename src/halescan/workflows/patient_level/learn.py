@@ -136,8 +136,9 @@ def _strangeness(
     learned, choose = _set_aside(detector, recipe.profile, healthy, patches.patient)
     check = images.subset(choose) if len(choose) else None
     detector.fit(images.subset(learned), check=check, run=_within(run, "detector"))
-    places = learn_places(detector, recipe.profile, images, learned, choose, patches.patient)
-    measure = Measure(detector, recipe.profile, places)
+    profile = recipe.profile.model_copy(update={"sought": "any"})  # maps point nowhere here: scores alone are asked for
+    places = learn_places(detector, profile, images, learned, choose, patches.patient)
+    measure = Measure(detector, profile, places)
     scores = np.full(len(images), np.nan)
     done = 0
     for chunk, ordered in chunks(asked, images):
