@@ -8,7 +8,13 @@ import torch
 
 from halescan.errors import SettingError
 from halescan.networks.own_encoder import stand_in_levels
-from halescan.training.encoders import FeatureExtractor, choose_backbone, stored_backbone, train_encoder
+from halescan.training.encoders import (
+    FeatureExtractor,
+    check_backbone,
+    choose_backbone,
+    stored_backbone,
+    train_encoder,
+)
 from halescan.training.run import Progress, Run
 from halescan.types import Stack
 from tests.detectors.bodies import healthy
