@@ -20,6 +20,9 @@ BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 BUSI = "Al-Dhabyani et al. 2020, [doi:10.1016/j.dib.2019.104863](https://doi.org/10.1016/j.dib.2019.104863), CC BY 4.0"
 
 
+WHY = "../explanation/comparison.md#why-some-do-not-beat-the-atlas"
+
+
 def main() -> None:
     """Write all pages."""
     rows = read()["rows"]
@@ -76,6 +79,8 @@ def measured(name: str, rows: dict[str, Any]) -> str:
         better = [one for one, row in found.items() if row["against_atlas"] and row["against_atlas"]["low"] > 0]
         said = f"Better than `healthy-atlas`, lower bound above 0, on {len(better)} of {len(found)} sets"
         lines.append(said + (f" ({', '.join(better)})." if better else "."))
+        if len(better) < 2:
+            lines[-1] += f" [Why some do not]({WHY})."
     if any(row.get("busy", True) and row["cost"] for row in found.values()):
         lines.append("† on a machine that had other work at the time.")
     if any(earlier(one, row) for one, row in found.items()):
