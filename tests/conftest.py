@@ -1,6 +1,7 @@
 """What many tests share: a home of their own, one thread, and a small phantom cohort with a model of it."""
 
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -8,6 +9,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from halescan.synthesis.cohort import PhantomFolders, write_cohort, write_test_set
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_is_heard() -> None:
+    """Where tests run in the background, a shell may have told them to ignore Ctrl-C, which some of them press."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

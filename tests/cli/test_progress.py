@@ -20,10 +20,10 @@ def said(capsys: pytest.CaptureFixture[str], *told: Progress) -> list[str]:
 
 
 def test_a_line_says_the_step_of_the_running_job_and_how_many_jobs_are_done(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = said(capsys, Progress(CELL, 4, 10, 0.02, 119.0, "37 of 1000"))
+    lines = said(capsys, Progress(CELL, 4, 10, 0.02, 119.0, within="37 of 1000"))
     assert lines == [f"{CELL} 37 of 1000: 4/10, loss 0.02, 119 s left"]
 
 
 def test_the_same_line_is_not_said_twice(capsys: pytest.CaptureFixture[str]) -> None:
-    standing, moved = (Progress(CELL, 4, 10, None, 119.0, f"{step} of 1000") for step in (37, 38))
+    standing, moved = (Progress(CELL, 4, 10, None, 119.0, within=f"{step} of 1000") for step in (37, 38))
     assert len(said(capsys, standing, standing, moved, moved)) == 2

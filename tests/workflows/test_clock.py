@@ -25,7 +25,7 @@ def test_nothing_is_promised_before_a_job_was_done() -> None:
     clock = Clock(3, "jobs", heard.append, done=1)
     clock.begin("second")
     clock.tell(Progress("fitting", 4, 9, loss=0.5))
-    assert heard == [Progress("second: fitting", 1, 3, 0.5, None, "4 of 9")]
+    assert heard == [Progress("second: fitting", 1, 3, 0.5, None, within="4 of 9")]
 
 
 def test_a_job_that_outlasts_its_kind_is_promised_what_it_knows_itself_or_nothing() -> None:

@@ -128,7 +128,8 @@ def find_known(name: str, run: Run) -> Backbone | None:
     if found is None and name not in ("own", *backbones.ON_THE_HUB):
         raise SettingError(
             f"there is no backbone {name!r}. {_at_hand(run)}; by `halescan backbones get NAME` come "
-            f"{', '.join(backbones.ON_THE_HUB)} and others of the hub; own trains an encoder on the healthy scans"
+            f"{', '.join(backbones.ON_THE_HUB)} and others of the hub; own trains an encoder on the healthy scans; "
+            "mobilenet_v2 is usual"
         )
     return found
 

@@ -45,7 +45,7 @@ class Clock:
             return
         within = progress.within or f"{progress.done} of {progress.total}"
         stage, left = f"{self.stage}: {progress.stage}", self._left(progress.seconds_left or 0.0)
-        self.listen(Progress(stage, self.done, self.total, progress.loss, left, within))
+        self.listen(Progress(stage, self.done, self.total, progress.loss, left, progress.note, within))
 
     def finish(self) -> None:
         """It is done."""
