@@ -20,6 +20,7 @@ BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 BUSI = "Al-Dhabyani et al. 2020, [doi:10.1016/j.dib.2019.104863](https://doi.org/10.1016/j.dib.2019.104863), CC BY 4.0"
 
 
+EARLIER = "The map is that before maps of ultrasound sought what is darker than in health. "
 WHY = "../explanation/comparison.md#why-some-do-not-beat-the-atlas"
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     rows = read()["rows"]
     for name in catalogue():
         page = PAGES / f"{name}.md"
-        page.write_text(with_picture(with_table(page.read_text(), name, rows), name))
+        page.write_text(with_picture(with_table(page.read_text(), name, rows), name, rows))
     whole = PAGES.parent / "explanation" / "comparison.md"
     whole.write_text(between(whole.read_text(), (RESULTS / "compare.md").read_text().strip()))
     shutil.copy(RESULTS / "compare.svg", PAGES.parent / "images" / "comparison.svg")
@@ -47,10 +48,14 @@ def between(text: str, what: str) -> str:
     return re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{what}\n{END}", text, flags=re.DOTALL)
 
 
-def with_picture(text: str, name: str) -> str:
-    """The page with its picture, where there is one."""
-    if not (PICTURES / f"{name}.jpg").exists() or f"images/methods/{name}.jpg" in text:
+def with_picture(text: str, name: str, rows: dict[str, Any]) -> str:
+    """The page with its picture, where there is one, and whether its map is as maps are now."""
+    if not (PICTURES / f"{name}.jpg").exists():
         return text
+    if f"images/methods/{name}.jpg" in text:
+        row = rows.get(f"us-busi {name}")
+        stale = row is not None and earlier("us-busi", row)
+        return text.replace(EARLIER, "").replace(f"Scans: {BUSI}", f"{EARLIER if stale else ''}Scans: {BUSI}", 1)
     title, idea, rest = text.split("\n\n", 2)
     drawn = f"![Scans, maps and findings of {name} on three breast ultrasound images](../images/methods/{name}.jpg)"
     said = f"*The `cpu` preset on three test scans of us-busi, fixed before any method was seen. Scans: {BUSI}.*"
