@@ -102,7 +102,7 @@ def test_a_scheduler_s_word_to_end_says_what_is_kept_too(
 def test_ctrl_c_in_examine_leaves_whole_cases_only_and_no_worker_and_a_second_run_does_the_rest(
     atlas: Path, crowd: Path, tmp_path: Path
 ) -> None:
-    words = ["examine", atlas, crowd, "--out", tmp_path / "o", "--reports", "json,map", "--jobs", "2"]
+    words = ["examine", atlas, crowd, "--out", tmp_path / "o", "--reports", "json,html", "--jobs", "2"]
     process = started(*words)
     said = interrupted(process, after="examining", seconds=0.7)
     assert said.code == 130

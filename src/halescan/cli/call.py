@@ -46,6 +46,10 @@ def main() -> None:
     if code in STOPS:
         resumes = sys.argv[1:2] == ["train"]
         _fail(STOPPED + (" with --resume" if resumes else ""), int(code))
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _hush()  # what could not be said to a full disk would be tried again, and complained of, on the way out
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -60,7 +60,7 @@ class Writer:
                 future = self.pool.submit(_write, result, folder, self.lang, self.formats)
             self.waiting.append((result, folder, future))
         except BrokenProcessPool:
-            self.pool = None
+            self._let_go()
             self.write(result, folder)
 
     def _full(self) -> bool:
@@ -80,9 +80,20 @@ class Writer:
         try:
             error = future.result()
         except BrokenProcessPool:
-            self.pool = None  # it takes no more work
+            self._let_go()
             error = _write(result, folder, self.lang, self.formats)
         self._note(result, error)
+
+    def _let_go(self) -> None:
+        """Leave a pool that takes no more work, so that the program can end.
+
+        Before Python 3.12 a thread of it waits for ever for the dead worker to read the case it was being sent
+        (CPython issue 94777): nobody reads any more, and it is told so.
+        """
+        queue = getattr(self.pool, "_call_queue", None)
+        if queue is not None:
+            queue._reader.close()
+        self.pool = None
 
     def _note(self, result: CaseResult, error: str) -> None:
         if error:
