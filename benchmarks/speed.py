@@ -34,8 +34,7 @@ images = torch.rand(int(sys.argv[2]), *model.detector.learned_shape).to(memory_f
 def forward(part):
     with torch.inference_mode():
         if model.detector.name == "patchcore":
-            space = model.detector._ready()
-            return space.backbone.levels(part, space.levels)
+            return model.detector._ready().levels(part)
         return model.detector._network(part)
 forward(images[:16])
 begun, worked = time.perf_counter(), time.process_time()
