@@ -14,6 +14,7 @@ from halescan.networks.residuals import feature_residual
 from halescan.training.device import home, to_tensors
 from halescan.training.encoders import find_known
 from halescan.training.run import Run
+from halescan.training.weights import part_of
 from halescan.types import Images
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Perception:
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> Self:
         """What `state` gave, taken back."""
-        kept = {name.removeprefix("backbone/"): value for name, value in state.items() if name.startswith("backbone/")}
+        kept = part_of(state, "backbone")
         count = sum(name.startswith("perception/mean/") for name in state)
         if not count:
             raise ModelError("the model holds no features to compare; its residual was not perceptual when it learned")

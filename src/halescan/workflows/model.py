@@ -21,6 +21,7 @@ from halescan.reporting.words import sentence
 from halescan.scoring.calibration import Calibration
 from halescan.training.model_folder import fingerprint, read_model, write_model
 from halescan.training.settings import typed_settings
+from halescan.training.weights import part_of
 from halescan.types import ModelFacts, Note
 from halescan.workflows.healthy import Healthy
 from halescan.workflows.measure import Measure
@@ -192,7 +193,7 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
         profile = Profile.model_validate(record["profile"])
         _check_shapes(tensors, (profile.channels, *profile.size))
         kind = find_detector(record["detector"])
-        detector = kind(**typed_settings(kind, record["settings"])).restore(_part(tensors, "detector"))
+        detector = kind(**typed_settings(kind, record["settings"])).restore(part_of(tensors, "detector"))
         if calibration is None:
             raise ModelError(f"{folder}: calibration.json is missing; train the model again or recalibrate it")
         model = Model(
@@ -200,7 +201,7 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
             detector.to(device),
             profile,
             Places.from_state(tensors),
-            HealthyMean.from_state(_part(tensors, "mean")),
+            HealthyMean.from_state(part_of(tensors, "mean")),
             Healthy.from_json(calibration),
             Path(folder),
         )
@@ -311,7 +312,3 @@ def _recalibrated(record: dict[str, Any]) -> dict[str, Any]:
         "recalibrated": record["recalibrated_utc"],
         "recalibrated from the model": record["recalibrated_from"],
     }
-
-
-def _part(tensors: dict[str, np.ndarray], room: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(room + "/"): value for name, value in tensors.items() if name.startswith(room + "/")}

@@ -124,7 +124,9 @@ def train(
             ill = Abnormal(
                 called_ill, prepared(called_ill, recipe, work / "abnormal", jobs=jobs, listen=listen), cohort
             )
-        parts = split_parts(np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=_choosing(learner, recipe))
+        parts = split_parts(
+            np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=sets_aside(learner, recipe)
+        )
         run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
         learned = _learn(learner, images, parts, cohort, ill, run)
         units = unit_numbers(cohort, images.item_of)[0]
@@ -220,7 +222,7 @@ def _patients(cohort: Cohort, images: CohortImages, where: np.ndarray) -> np.nda
     return np.unique(np.asarray(cohort.groups())[images.item_of[where]])
 
 
-def _choosing(detector: Detector, recipe: Profile) -> bool:
+def sets_aside(detector: Detector, recipe: Profile) -> bool:
     """Whether healthy scans must be set aside to watch the training or to learn how healthy maps vary."""
     return detector.watches or (recipe.standardise and detector.gives_map and not detector.leaves_out)
 

@@ -21,7 +21,7 @@ from halescan.workflows.calibrate import chunks
 from halescan.workflows.measure import Measure
 from halescan.workflows.patient_level.plan import LeftOut
 from halescan.workflows.patient_level.study import Patches, Study
-from halescan.workflows.train import learn_places
+from halescan.workflows.train import learn_places, sets_aside
 
 MOST_HEALTHY = 2000  # healthy patches a classifier learns from: more would only slow it down
 MIL = "attention-mil"
@@ -153,8 +153,7 @@ def _set_aside(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the detector learns from, and what it is watched with: the images of every tenth healthy patient."""
     people = np.unique(patient[healthy])
-    wanted = detector.watches or (profile.standardise and detector.gives_map and not detector.leaves_out)
-    if not wanted or len(people) < _CHOOSE_LEAST:
+    if not sets_aside(detector, profile) or len(people) < _CHOOSE_LEAST:
         return healthy, healthy[:0]
     apart = np.isin(patient[healthy], people[::10])
     return healthy[~apart], healthy[apart]
