@@ -74,12 +74,17 @@ class Pyramid:
         return max(1, round(self.grid * finest[0] / longer)), max(1, round(self.grid * finest[1] / longer))
 
     def __call__(self, levels: Sequence[Tensor]) -> Tensor:
-        """Levels `(n, d, h, w)` to descriptions `(n, components, gh, gw)` float32."""
-        stacked = self.stack(levels)
-        self.project, self.offset = self.project.to(stacked.device), self.offset.to(stacked.device)
-        rows = _as_rows(stacked) @ self.project - self.offset
-        count, _, height, width = stacked.shape
-        return rows.reshape(count, height, width, -1).permute(0, 3, 1, 2)
+        """Levels `(n, d, h, w)` to descriptions `(n, components, gh, gw)` float32.
+
+        All is linear: a level is projected on its own grid first, where a place has the fewest numbers to average.
+        """
+        here = levels[0].device
+        self.project, self.offset = self.project.to(here), self.offset.to(here)
+        shape, description = self.shape(levels), -self.offset[None, :, None, None]
+        for level, part in zip(levels, self.project.split([level.shape[1] for level in levels]), strict=True):
+            projected = F.conv2d(level, part.T[:, :, None, None])
+            description = description + _to_grid(local_mean(projected, self.aggregate), shape)
+        return description
 
     def state(self) -> dict[str, np.ndarray]:
         """What was learned."""

@@ -14,7 +14,8 @@ from halescan.workflows.places import NO_PLACES, Places
 from halescan.workflows.side_by_side import side_by_side
 
 TOGETHER = 32  # images measured together
-AT_ONCE = 16  # images in one pass of a network: enough to use a processor well, few enough to stay in its cache
+AT_ONCE = 16  # images in one pass of a network
+_AT_ONCE_ON_CPU = 4  # few enough to stay in its cache
 _ANSWERS = ("map", "image", "reconstruction", "neighbours")
 
 
@@ -106,7 +107,9 @@ class Measure:
 
     def _answer(self, batch: Batch) -> Scores:
         """The detector's answer, a few images at a time: memory stays flat, and threads work side by side."""
-        parts = side_by_side(self.detector.score, [*_parts(batch)], device=self.detector.device)
+        device = self.detector.device
+        size = _AT_ONCE_ON_CPU if device.type == "cpu" else AT_ONCE
+        parts = side_by_side(self.detector.score, [*_parts(batch, size)], device=device)
         return (
             parts[0]
             if len(parts) == 1
@@ -132,10 +135,10 @@ class Measure:
         return np.stack([erode(mask, self.profile.erode) for mask in masks]) if self.profile.erode else masks
 
 
-def _parts(batch: Batch) -> Iterator[Batch]:
+def _parts(batch: Batch, size: int) -> Iterator[Batch]:
     """A batch, a few images at a time."""
-    for start in range(0, max(len(batch), 1), AT_ONCE):
-        some = slice(start, start + AT_ONCE)
+    for start in range(0, max(len(batch), 1), size):
+        some = slice(start, start + size)
         yield Batch(batch.images[some], None if batch.mask is None else batch.mask[some], batch.spacing_mm)
 
 
