@@ -4,7 +4,8 @@
     python benchmarks/method_figures.py --detectors riad
 
 The scans are three of us-busi's test part, fixed before any method was seen: the first healthy one and the first two
-with a lesion. BUSI: Al-Dhabyani et al. 2020, doi:10.1016/j.dib.2019.104863, CC BY 4.0.
+with a lesion. BUSI: Al-Dhabyani et al. 2020, doi:10.1016/j.dib.2019.104863, CC BY 4.0. `guided-diffusion`, which needs
+labels, and `modality-translation`, which needs contrasts and is shown on phantoms, are trained here (figure_models.py).
 """
 
 import argparse
@@ -12,6 +13,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from figure_models import with_contrasts, with_labels
 from PIL import Image, ImageDraw, ImageFilter
 
 from halescan.data.item import Item
@@ -40,24 +42,34 @@ def main() -> None:
     words.add_argument("--detectors", default=",".join(catalogue()))
     OUT.mkdir(parents=True, exist_ok=True)
     for name in words.parse_args().detectors.split(","):
-        models = sorted((WORK / "cells").glob(f"us-busi.{name}.seed-0.*/model"))
-        if not models:
+        drawn = picture(name)
+        if drawn is None:
             print(f"{name}: no model in {WORK}; python benchmarks/compare.py --sets us-busi --detectors {name}")
             continue
-        page(load_model(models[-1])).save(OUT / f"{name}.jpg", quality=88)
+        drawn.save(OUT / f"{name}.jpg", quality=88)
         print(OUT / f"{name}.jpg")
 
 
-def page(model: Model) -> Image.Image:
+def picture(name: str) -> Image.Image | None:
+    """The picture of a method; None where the comparison has left no model of it."""
+    if name == "guided-diffusion":
+        return page(with_labels(WORK / "figures", {Path(scan).name for scan in SCANS}), DATA, SCANS)
+    if name == "modality-translation":
+        return page(*with_contrasts(WORK / "figures"))
+    models = sorted((WORK / "cells").glob(f"us-busi.{name}.seed-0.*/model"))
+    return page(load_model(models[-1]), DATA, SCANS) if models else None
+
+
+def page(model: Model, folder: Path, scans: tuple[str, ...]) -> Image.Image:
     """The scans below each other, each with what the method makes of it."""
-    rows = [row(model, DATA / scan) for scan in SCANS]
+    rows = [row(model, folder / scan) for scan in scans]
     columns = list(rows[0])
     width = LEFT + len(columns) * (SIDE + GAP)
     drawn = Image.new("RGB", (width, HEAD + len(rows) * (SIDE + GAP)), "white")
     pen = ImageDraw.Draw(drawn)
     for place, title in enumerate(columns):
         pen.text((LEFT + place * (SIDE + GAP) + SIDE / 2, 4), title, fill="#334155", font=text_font(14), anchor="ma")
-    for line, (scan, pictures) in enumerate(zip(SCANS, rows, strict=True)):
+    for line, (scan, pictures) in enumerate(zip(scans, rows, strict=True)):
         top = HEAD + line * (SIDE + GAP)
         pen.text((4, top + SIDE / 2), scan.split("/")[0], fill="#334155", font=text_font(13), anchor="lm")
         for place, picture in enumerate(pictures.values()):

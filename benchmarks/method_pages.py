@@ -18,8 +18,19 @@ PAGES = RESULTS.parent.parent / "docs" / "methods"
 PICTURES = PAGES.parent / "images" / "methods"
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 BUSI = "Al-Dhabyani et al. 2020, [doi:10.1016/j.dib.2019.104863](https://doi.org/10.1016/j.dib.2019.104863), CC BY 4.0"
-
-
+USUAL = "The `cpu` preset on three test scans of us-busi, fixed before any method was seen."
+PICTURED = {
+    "guided-diffusion": (
+        "breast ultrasound images",
+        f"{USUAL} It learned from the other abnormal images of the test part, as the training part has none: a "
+        f"picture, not a measurement. Scans: {BUSI}.",
+    ),
+    "modality-translation": (
+        "phantoms",
+        "The `cpu` preset on three phantoms, chests at three X-ray energies, as no set at hand has several contrasts. "
+        "A nodule that takes up iodine breaks the relation between the energies; one that takes up none does not.",
+    ),
+}
 EARLIER = "The map is that before maps of ultrasound sought what is darker than in health. "
 WHY = "../explanation/comparison.md#why-some-do-not-beat-the-atlas"
 
@@ -57,9 +68,9 @@ def with_picture(text: str, name: str, rows: dict[str, Any]) -> str:
         stale = row is not None and earlier("us-busi", row)
         return text.replace(EARLIER, "").replace(f"Scans: {BUSI}", f"{EARLIER if stale else ''}Scans: {BUSI}", 1)
     title, idea, rest = text.split("\n\n", 2)
-    drawn = f"![Scans, maps and findings of {name} on three breast ultrasound images](../images/methods/{name}.jpg)"
-    said = f"*The `cpu` preset on three test scans of us-busi, fixed before any method was seen. Scans: {BUSI}.*"
-    return "\n\n".join([title, idea, drawn, said, rest])
+    what, said = PICTURED.get(name, ("breast ultrasound images", f"{USUAL} Scans: {BUSI}."))
+    drawn = f"![Scans, maps and findings of {name} on three {what}](../images/methods/{name}.jpg)"
+    return "\n\n".join([title, idea, drawn, f"*{said}*", rest])
 
 
 def measured(name: str, rows: dict[str, Any]) -> str:
