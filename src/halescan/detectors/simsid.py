@@ -1,4 +1,4 @@
-"""SimSID: SQUID with a learned memory of each place, and a teacher that begins before the student."""
+"""SimSID: SQUID with memories at three levels, and a teacher that begins before the student."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
@@ -7,24 +7,26 @@ from halescan.detectors.squid import SQUID
 
 
 class SimSID(SQUID):
-    """As `SQUID`, whose settings it has, with other defaults: learned memories, and the teacher learns first alone.
+    """As `SQUID`, whose settings it has, with other defaults: memories at three levels, and the teacher learns first.
 
-    The report on SimSID that Halescan began with is reached by `memory="hierarchy"`, `patches=8` and `side=128`; its
-    mistakes are not: features, memories and transformer are learned, memory is read at the place itself and written
-    only while learning, and the critic's score is turned the right way round.
+    The report on SimSID that Halescan began with is reached by `patches=8` and `side=128`; its mistakes are not:
+    features, memories and transformer are learned, memory is read at the place itself and written only while learning,
+    and the critic's score is turned the right way round.
 
     Source:
         Xiang et al. 2024, arXiv:2403.08689. We differ as `SQUID` does; images stay in [0, 1] instead of [-1, 1]; the
-        teacher's first steps alone are the report's, not the paper's ("paper" sets them to 0).
+        three levels of memory and the teacher's first steps alone are the report's, not the paper's, whose learned
+        memory of each place and whose 0 steps "paper" has: after a few hundred steps learned slots told nothing.
     """
 
     name = "simsid"
-    summary = "patches drawn from learned memories of the same healthy place, a teacher beside; the map is what differs"
+    summary = "patches drawn from memories of place, neighbourhood and whole, a teacher beside; the map is what differs"
     source = "https://arxiv.org/abs/2403.08689"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},
         "paper": {
             **SQUID.presets["paper"],
+            "memory": "matrix",
             "shortcut": 1.0,
             "critic_widths": (16, 32, 64, 128, 256),
             "teacher_steps": 0,
@@ -39,7 +41,7 @@ class SimSID(SQUID):
         patches: int = 2,
         widths: Sequence[int] = (8, 16, 32, 64),
         squeezed: int = 16,
-        memory: Literal["queue", "matrix", "hierarchy"] = "matrix",
+        memory: Literal["queue", "matrix", "hierarchy"] = "hierarchy",
         slots: int = 64,
         top_k: int = 5,
         temperature: float = 0.1,
