@@ -1,5 +1,6 @@
 """How each kind of scan is prepared, scored and talked about: one profile a kind, its reasons beside it."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -340,6 +341,18 @@ def _overlay(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return {**fields, **changes, "detector_settings": merged}
 
 
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+_BEYOND = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+_KINDS = {
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a finite number"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "string_type": "a word",
+    "tuple_type": "a list",
+    "dict_type": "a table of names and values",
+}
+
+
 def _build(fields: dict[str, Any], named: str) -> Profile:
     """The profile, or a sentence that says which setting is wrong and what it may be."""
     try:
@@ -355,10 +368,35 @@ def _sentence(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"there is no setting {field!r}; there are {', '.join(Profile.model_fields)}"
     if problem["type"] == "missing":
-        return f"{field} is missing"
+        return f"{field} is missing" if len(problem["loc"]) == 1 else f"{field} must hold more values"
+    if problem["type"] == "too_long":
+        return f"{field} must hold {problem['ctx']['max_length']} values, got {len(problem['input'])}"
+    if problem["type"] == "string_too_short":
+        return f"{field} must not be empty"
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
     if problem["type"] == "literal_error":
         return f"{field} must be {problem['ctx']['expected']}, got {problem['input']!r}"
-    said = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{field}: {said}, got {problem['input']!r}"
+    wanted = _range_of(field) if problem["type"] in _BEYOND else _KINDS.get(problem["type"], "")
+    if not wanted:
+        return f"{field}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+    each = "each of " if len(problem["loc"]) > 1 else ""
+    return f"{each}{field} must be {wanted}, got {problem['input']!r}{'' if each else _usual(field)}"
+
+
+def _usual(field: str) -> str:
+    """The way out: what a setting is where a profile does not say."""
+    known = Profile.model_fields[field]
+    default = None if known.is_required() else known.get_default(call_default_factory=True)
+    return "" if default is None else f"; {json.dumps(default)} is usual"
+
+
+def _range_of(field: str) -> str:
+    """What a number may be, in words."""
+    bounds = {
+        word: getattr(bound, name)
+        for bound in Profile.model_fields[field].metadata
+        for name, word in _BOUNDS.items()
+        if hasattr(bound, name)
+    }
+    return " and ".join(f"{word} {value:g}" for word, value in bounds.items())
