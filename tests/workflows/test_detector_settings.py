@@ -46,6 +46,8 @@ def test_values_differ_between_the_sizes_and_are_written_as_set_takes_them() -> 
         ("patchcore", "grid", "1 or more"),  # null at size cpu
         ("padim", "aggregate", ""),  # odd numbers alone
         ("padim", "levels", ""),  # no single number
+        ("squid", "widths", "each 1 or more"),
+        ("p-net", "scales_px", "each [0.3, 20]"),
     ],
 )
 def test_the_range_is_what_the_class_takes(detector: str, name: str, says: str) -> None:

@@ -25,7 +25,7 @@ class Setting:
         type: In words; choices by name.
         cpu, paper: Its value at either size, ready for JSON.
         range: What it takes while the others are as at size cpu, as "[0, 100]" or "8 or more"; "" where that is no
-            range, or not a single number.
+            range. Of a list, what each of its numbers may be where all are alike.
         meaning: As the class tells it.
     """
 
@@ -96,27 +96,29 @@ def type_words(wanted: Any) -> str:
 
 
 def range_of(kind: type[Detector], name: str, wanted: Any) -> str:
-    """What a setting of one number takes, found by trying: so it says what the class does."""
-    kinds = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
+    """What a setting of one number, or of several, takes, found by trying: so it says what the class does."""
+    usual = kind.preset("cpu").settings[name]
+    several = isinstance(usual, list)
+    kinds = get_args(wanted) if several or get_origin(wanted) in (Union, UnionType) else (wanted,)
     number = next((one for one in (int, float) if one in kinds), None)
-    if number is None:
+    if number is None or usual == []:
         return ""
 
     def takes(value: float) -> bool:
         try:
-            learner = kind.preset("cpu", **{name: value})
+            learner = kind.preset("cpu", **{name: [value] * len(usual) if several else value})
             Detector.check_run(learner, Run(device="cpu"))  # of a method's own checks some read weights
         except (ValueError, ArithmeticError):  # those of other packages need not raise ours
             return False
         return True
 
-    usual = kind.preset("cpu").settings[name]
-    start = number(_ROOM if usual is None else usual)
+    start = number(_ROOM if usual is None else usual[0] if several else usual)
     if not takes(start) or takes(number(-FAR)):
         return ""
     low = _limit(takes, number(-FAR), start)
     high = None if takes(number(FAR)) else _limit(takes, number(FAR), start)
-    return _whole(takes, int(low), high) if number is int else _real(takes, low, high)
+    found = _whole(takes, int(low), high) if number is int else _real(takes, low, high)
+    return f"each {found}" if several and found else found
 
 
 def _limit(takes: Callable[[float], bool], refused: float, taken: float) -> float:
