@@ -10,7 +10,7 @@ import re
 import shutil
 from typing import Any
 
-from compare import RESULTS, SETS, earlier, four, read, seconds
+from compare import RESULTS, SETS, earlier, four, read, row_of, seconds, takes
 
 from halescan.detectors import catalogue, find_detector
 
@@ -79,10 +79,11 @@ def measured(name: str, rows: dict[str, Any]) -> str:
         return (
             "It learns from labels, and is not in the [comparison](../explanation/comparison.md) of those that do not."
         )
-    found = {one: rows[f"{one} {name}"] for one in SETS if f"{one} {name}" in rows}
-    missing = [one for one in SETS if one not in found]
+    found = {one: row for one in SETS if (row := row_of(rows, one, name)) is not None}
+    missing = [one for one in SETS if one not in found and takes(name, one)]
     if not found:
-        return "Not yet run in the [comparison](../explanation/comparison.md)."
+        where = "" if len(missing) == len(SETS) else f" It can learn from {', '.join(missing)} alone: others are grey."
+        return f"Not yet run in the [comparison](../explanation/comparison.md).{where}"
     lines = [
         f"The `cpu` preset in the [comparison](../explanation/comparison.md); intervals of 95 %{seeds(found)}.",
         "",
