@@ -164,7 +164,7 @@ def table(known: dict[str, Any]) -> str:
         "and, with several seeds, over those. Dice at the threshold from healthy scans alone. Against healthy-atlas: "
         "difference of the image AUROC on the same cases, paired. † on a machine that had other work at the time: "
         "seconds and milliseconds are too long. ‡ made before the map sought what is darker than in health: "
-        "pixel AP and Dice are not made again yet, all else is as now.\n"
+        "pixel AP and Dice are not made again yet, and the other figures are of that earlier build.\n"
     )
     return "\n".join(parts)
 

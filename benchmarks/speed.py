@@ -47,6 +47,7 @@ print(len(images) / (time.perf_counter() - begun), len(images) / (time.process_t
 """
 
 
+RUNS = 3  # of each throughput
 RESNET = """
 import sys, torch
 from transformers import ResNetConfig, ResNetModel
@@ -154,7 +155,7 @@ def throughput(work: Path, name: str) -> dict[str, float]:
     count = sum(1 for label in scans.iterdir() for _ in label.iterdir())
     bare = [sys.executable, "-c", BARE, str(model), str(count)]
     rates: dict[str, list[tuple[float, float]]] = {"bare": [], "examine": []}  # by wall, by processor
-    for _ in range(5):
+    for _ in range(RUNS):
         told = subprocess.run(bare, capture_output=True, text=True, check=True).stdout, processor_s(bare)[1]
         rates["bare"].append((float(told[0].split()[0]), float(told[1].split()[1])))
         times = [[examined_s(work, name, folder, "json,map"), alone_s(work, name, folder)] for folder in (few, scans)]
@@ -253,7 +254,7 @@ GOALS = {
     "train_1000_xrays_s": "< 60 s",
     "examine_one_xray_cold_s": "< 8 s",
     "examine_ct_series_cold_s": "< 20 s",
-    **{f"{name}_examine_over_bare{by}": "≥ 0.8" for name in THROUGHPUT for by in ("", "_by_processor_time")},
+    **{f"resnet50_examine_over_bare{by}": "≥ 0.8 (decision 0014)" for by in ("", "_by_processor_time")},
     "train_patchcore_memory_ratio": "< 1.1",
     "train_healthy-atlas_memory_ratio": "< 1.1",
     "examine_memory_ratio": "< 1.1",

@@ -16,7 +16,7 @@ class SimSID(SQUID):
     Source:
         Xiang et al. 2024, arXiv:2403.08689. We differ as `SQUID` does; images stay in [0, 1] instead of [-1, 1]; the
         three levels of memory and the teacher's first steps alone are the report's, not the paper's, whose learned
-        memory of each place and whose 0 steps "paper" has: after a few hundred steps learned slots told nothing.
+        memory of each place and whose 0 steps "paper" has: learned for 500 steps, it told nothing on X-rays.
     """
 
     name = "simsid"
