@@ -28,7 +28,7 @@ TINY: dict[str, dict[str, Any]] = {  # enough to learn a made-up body in a secon
     "autoencoder": {"side": 32, "widths": (8, 16, 16), "latent": 8, "steps": 120, "batch_size": 8},
     "denoising-autoencoder": {"width": 8, "depth": 3, "steps": 80, "batch_size": 4},
     "squid": SQUID,
-    "simsid": {**SQUID, "teacher_steps": 20},
+    "simsid": {**SQUID, "teacher_steps": 20, "steps": 100},
     "memory-autoencoder": {"side": 32, "widths": (8, 16, 16), "slots": 32, "steps": 120, "batch_size": 8},
     "vae": {"side": 32, "widths": (8, 16, 16), "latent": 8, "steps": 120, "batch_size": 8},
     "adversarial-autoencoder": {"side": 32, "widths": (8, 16, 16), "latent": 8, "steps": 120, "batch_size": 8},
