@@ -13,12 +13,13 @@ ROOT = Path(halescan.__file__).parent
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "wanted": set(),
     "types": {"errors"},
     "io": {"errors", "types"},
     "synthesis": {"errors", "types"},
-    "data": {"errors", "types", "io", "synthesis"},
+    "data": {"errors", "wanted", "types", "io", "synthesis"},
     "networks": {"errors"},
-    "training": {"errors", "types", "networks"},
+    "training": {"errors", "wanted", "types", "networks"},
     "detectors": {"errors", "types", "networks", "training", "synthesis"},
     "classifiers": {"errors", "types", "networks", "training"},
     "scoring": {"errors", "types", "data"},

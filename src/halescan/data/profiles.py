@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from halescan.data.stain import check_look
 from halescan.errors import SettingError
+from halescan.wanted import in_words
 
 Pooling = Literal["mean", "max", "top"]
 Stain = Literal["as-is", "macenko", "macenko-marker", "reinhard"]
@@ -343,14 +344,6 @@ def _overlay(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 _BEYOND = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
-_KINDS = {
-    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a finite number"),
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "a whole number"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
-    "string_type": "a word",
-    "tuple_type": "a list",
-    "dict_type": "a table of names and values",
-}
 
 
 def _build(fields: dict[str, Any], named: str) -> Profile:
@@ -377,11 +370,8 @@ def _sentence(problem: Any) -> str:
         return str(problem["ctx"]["error"])
     if problem["type"] == "literal_error":
         return f"{field} must be {problem['ctx']['expected']}, got {problem['input']!r}"
-    wanted = _range_of(field) if problem["type"] in _BEYOND else _KINDS.get(problem["type"], "")
-    if not wanted:
-        return f"{field}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
-    each = "each of " if len(problem["loc"]) > 1 else ""
-    return f"{each}{field} must be {wanted}, got {problem['input']!r}{'' if each else _usual(field)}"
+    wanted = _range_of(field) if problem["type"] in _BEYOND else in_words(Profile.model_fields[field].annotation)
+    return f"{field} must be {wanted}, got {problem['input']!r}{_usual(field)}"
 
 
 def _usual(field: str) -> str:

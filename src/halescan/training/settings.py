@@ -2,28 +2,20 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from halescan.errors import SettingError
 from halescan.training.learner import Learner
+from halescan.wanted import in_words
 
 MOST_NUMBERS = 64  # in one setting: a network of more storeys, or a method of more levels, is a slip or an attack
 
 _FINITE = ConfigDict(allow_inf_nan=False)
 _PLAIN = re.compile(r"[\w.+-]+")
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
-_WORDS = {
-    int: ("a whole number", "whole numbers"),
-    float: ("a finite number", "finite numbers"),
-    bool: ("true or false", "true or false"),
-    str: ("a word", "words"),
-    NoneType: ("null", "nulls"),
-    Any: ("a value", "values"),
-}
 
 
 def typed_settings(kind: type[Learner], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,23 +42,9 @@ def _typed(kind: type[Learner], name: str, value: Any, wanted: Any, usual: Any) 
     except ValidationError as error:
         shown = repr(value)
         shown = shown if len(shown) <= 60 else shown[:60] + " ..."
-        meant = _as_list(value) if isinstance(value, str) and "a list" in _in_words(wanted) else None
+        meant = _as_list(value) if isinstance(value, str) and "a list" in in_words(wanted) else None
         way_out = f"{_as_set(usual)} is usual" if meant is None else f"write {_as_set(meant)}"
-        raise SettingError(f"{kind.name}: {name} must be {_in_words(wanted)}, got {shown}; {way_out}") from error
-
-
-def _in_words(wanted: Any, *, many: bool = False) -> str:
-    """What an annotation asks for, as a person says it; `many` of them."""
-    if wanted in _WORDS:
-        return _WORDS[wanted][many]
-    origin, parts = get_origin(wanted), [part for part in get_args(wanted) if part is not Ellipsis]
-    if origin is Literal:
-        return f"one of {', '.join(map(str, parts))}"
-    if origin in (Union, UnionType):
-        return " or ".join(_in_words(part, many=many) for part in parts)
-    if origin in (Sequence, tuple, list):
-        return f"a list of {_in_words(parts[0], many=True)}"
-    return "tables of names and values" if many else "a table of names and values"
+        raise SettingError(f"{kind.name}: {name} must be {in_words(wanted)}, got {shown}; {way_out}") from error
 
 
 def _as_set(value: Any) -> str:
