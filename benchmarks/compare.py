@@ -154,10 +154,10 @@ def table(known: dict[str, Any]) -> str:
         parts += [f"### {one}", "", *head(), *(line_of(one, name, rows[name]) for name in ranked)]
         missing = [name for name in methods() if takes(name, one) and row_of(known["rows"], one, name) is None]
         parts += ["", f"Not run yet: {', '.join(missing)}." if missing else "", ""]
-    rows = list(known["rows"].values())
-    machine = rows[-1]["machine"] if rows else {"processor": "", "cores": ""}
-    dates = sorted({row["date"] for row in rows})
-    when = f", {dates[0]} to {dates[-1]}" if dates else ""
+    every = list(known["rows"].values())
+    machine = every[-1]["machine"] if every else {"processor": "", "cores": ""}
+    dates = sorted({row["date"] for row in every})
+    when = f", {' to '.join(dict.fromkeys((dates[0], dates[-1])))}" if dates else ""
     parts.append(
         f"The `cpu` preset of each, about 100 s of learning on two quiet cores ({machine['processor']}, "
         f"{machine['cores']} cores{when}), Halescan {halescan.__version__}. Intervals: 95 %, bootstrap over patients "
@@ -228,17 +228,16 @@ def scatter(known: dict[str, Any]) -> str:
     """Mean AUROC against the seconds to fit, over the sets on which most methods have run."""
     from halescan.reporting.charts import BASELINE, COLOURS, Axis, Point, Style, scatter_svg
 
-    points = []
+    points: list[Point] = []
     through = {one: sum(f"{one} {name}" in known["rows"] for name in methods()) for one in SETS}
     sets = [one for one in SETS if through[one] >= 0.8 * max(through.values())]
     for name in methods():
-        rows = [known["rows"].get(f"{one} {name}") for one in sets]
-        if all(row is not None and row["auroc"] is not None for row in rows):
-            seconds = math.exp(sum(math.log(row["cost"]["fit_s"]) for row in rows) / len(rows))
+        found = [row_of(known["rows"], one, name) for one in sets]
+        rows = [row for row in found if row is not None and row["auroc"] is not None]
+        if len(rows) == len(sets):
+            fit = math.exp(sum(math.log(row["cost"]["fit_s"]) for row in rows) / len(rows))
             colour = BASELINE if name == "healthy-atlas" else COLOURS[len(points) % len(COLOURS)]
-            points.append(
-                Point(name, seconds, sum(value(row, "auroc") for row in rows) / len(rows), style=Style(colour))
-            )
+            points.append(Point(name, fit, sum(value(row, "auroc") for row in rows) / len(rows), style=Style(colour)))
     if not points:
         return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"></svg>\n'
     x = Axis("Seconds to fit, all included", min(p.x for p in points) / 1.8, max(p.x for p in points) * 1.8, log=True)
