@@ -28,25 +28,41 @@ import halescan
 
 HERE = Path(__file__).parent
 HALESCAN = str(Path(sys.executable).with_name("halescan"))
-BARE = """
-import sys, time
+SIDE_BY_SIDE = """
+import json, sys, tempfile, time
 import torch
+import halescan
 from halescan.workflows.model import load_model
+
+threads = torch.get_num_threads()
 model = load_model(sys.argv[1])
-images = torch.rand(int(sys.argv[2]), *model.detector.learned_shape).to(memory_format=torch.channels_last)
-def forward(part):
+few, many, jobs, runs = sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+
+def forward(images):
     with torch.inference_mode():
         if model.detector.name == "patchcore":
-            return model.detector._ready().levels(part)
-        return model.detector._network(part)
-forward(images[:16])
-begun, worked = time.perf_counter(), time.process_time()
-for start in range(0, len(images), 16):  # no size of a batch is faster
-    forward(images[start:start + 16])
-print(len(images) / (time.perf_counter() - begun), len(images) / (time.process_time() - worked))
+            return model.detector._ready().levels(images)
+        return model.detector._network(images)
+
+def bare(count):
+    torch.set_num_threads(threads)
+    images = torch.rand(16, *model.detector.learned_shape).to(memory_format=torch.channels_last)
+    for _ in range(count // 16):  # no size of a batch is faster
+        forward(images)
+    return count // 16 * 16
+
+def whole(scans):
+    with tempfile.TemporaryDirectory() as out:
+        return len(halescan.examine(model, scans, out=out, formats=("json", "map"), jobs=jobs).records)
+
+def rate(work):
+    begun, worked = time.perf_counter(), time.process_time()
+    done = work()
+    return done / (time.perf_counter() - begun), done / (time.process_time() - worked)
+
+count = whole(few) and bare(16) and whole(many)  # both are warm now
+print(json.dumps([{"bare": rate(lambda: bare(count)), "examine": rate(lambda: whole(many))} for _ in range(runs)]))
 """
-
-
 RUNS = 3  # of each throughput
 RESNET = """
 import sys, torch
@@ -146,27 +162,31 @@ def median(command: list[str], *, runs: int = 5, clear: Path | None = None) -> f
 
 
 def throughput(work: Path, name: str) -> dict[str, float]:
-    """Images a second of `examine` (maps, records), its start taken off, against the bare forward pass.
+    """Images a second of `examine` (maps, records) in a program that has begun, against the bare forward pass.
 
-    Also by seconds of one processor on one thread, which what else runs on the machine changes least.
+    By turns in one process, so that what else the machine does falls on both. Also by seconds of one processor on one
+    thread, which that changes least.
     """
-    model = trained(work, name)
-    few, scans = copied(work, name)
-    count = sum(1 for label in scans.iterdir() for _ in label.iterdir())
-    bare = [sys.executable, "-c", BARE, str(model), str(count)]
-    rates: dict[str, list[tuple[float, float]]] = {"bare": [], "examine": []}  # by wall, by processor
-    for _ in range(RUNS):
-        told = subprocess.run(bare, capture_output=True, text=True, check=True).stdout, processor_s(bare)[1]
-        rates["bare"].append((float(told[0].split()[0]), float(told[1].split()[1])))
-        times = [[examined_s(work, name, folder, "json,map"), alone_s(work, name, folder)] for folder in (few, scans)]
-        wall, alone = ((count - 20) / (many - some) for some, many in zip(*times, strict=True))
-        rates["examine"].append((wall, alone))
+    trained(work, name)
     found: dict[str, float] = {}
-    for place, (unit, by) in enumerate((("s", ""), ("processor_s", "_by_processor_time"))):
-        here = {key: [pair[place] for pair in pairs] for key, pairs in rates.items()}
+    clocks = (("s", "", os.cpu_count() or 1), ("processor_s", "_by_processor_time", 1))
+    for place, (unit, by, jobs) in enumerate(clocks):
+        turns = side_by_side(work, name, jobs)
+        here = {key: [turn[key][place] for turn in turns] for key in ("bare", "examine")}
         found |= {f"{name}_{key}_images_per_{unit}": statistics.median(values) for key, values in here.items()}
-        found[f"{name}_examine_over_bare{by}"] = ratio(here["examine"], here["bare"])
+        found[f"{name}_examine_over_bare{by}"] = statistics.median(
+            whole / bare for whole, bare in zip(here["examine"], here["bare"], strict=True)
+        )
     return found
+
+
+def side_by_side(work: Path, name: str, jobs: int) -> list[dict[str, list[float]]]:
+    """Images a second, by wall and by processor, of both, turn by turn."""
+    few, scans = copied(work, name)
+    command = [sys.executable, "-c", SIDE_BY_SIDE, work / name, few, scans, jobs, RUNS]
+    environment = {**os.environ, "HALESCAN_WEIGHTS": str(WEIGHTS)} | ({"OMP_NUM_THREADS": "1"} if jobs == 1 else {})
+    told = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True, env=environment)
+    return json.loads(told.stdout)
 
 
 def copied(work: Path, name: str) -> tuple[Path, Path]:
@@ -179,26 +199,6 @@ def copied(work: Path, name: str) -> tuple[Path, Path]:
         for path in sorted((scans / "healthy").iterdir())[:20]:
             shutil.copy(path, few)
     return few, scans
-
-
-def ratio(these: list[float], those: list[float]) -> float:
-    """Median of the ratios run by run."""
-    return statistics.median(this / that for this, that in zip(these, those, strict=True))
-
-
-def alone_s(work: Path, name: str, scans: Path) -> float:
-    """Processor seconds of one `examine` on one thread."""
-    shutil.rmtree(work / "out", ignore_errors=True)
-    return processor_s(examine(work / name, scans, work / "out", "--reports", "json,map", "--jobs", "1"))[0]
-
-
-def processor_s(command: list[str]) -> tuple[float, str]:
-    """Processor seconds of a command on one thread, and what it printed."""
-    environment = {**os.environ, "HALESCAN_WEIGHTS": str(WEIGHTS), "OMP_NUM_THREADS": "1"}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
 def examined_s(work: Path, name: str, scans: Path, formats: str) -> float:
@@ -254,7 +254,7 @@ GOALS = {
     "train_1000_xrays_s": "< 60 s",
     "examine_one_xray_cold_s": "< 8 s",
     "examine_ct_series_cold_s": "< 20 s",
-    **{f"resnet50_examine_over_bare{by}": "≥ 0.8 (decision 0014)" for by in ("", "_by_processor_time")},
+    **{f"{name}_examine_over_bare{by}": "≥ 0.8" for name in THROUGHPUT for by in ("", "_by_processor_time")},
     "train_patchcore_memory_ratio": "< 1.1",
     "train_healthy-atlas_memory_ratio": "< 1.1",
     "examine_memory_ratio": "< 1.1",
