@@ -68,6 +68,18 @@ def test_three_healthy_scans_still_give_a_model_that_says_it_cannot_decide(
     assert verdict.why_withheld.values["needed"] == 19
 
 
+def test_without_folds_few_scans_calibrate_nothing_and_the_detector_is_the_same(
+    phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    healthy = some(phantoms.healthy, 3, tmp_path / "three")
+    with_folds = train(healthy, out=tmp_path / "with", **ATLAS)
+    without = train(healthy, out=tmp_path / "without", folds=False, **ATLAS)
+    assert without.healthy.calibration.units == 0
+    assert without.record["training_set"]["calibrate"] == 0
+    images = np.random.default_rng(0).random((3, 1, 64, 64), np.float32)
+    np.testing.assert_array_equal(with_folds.detector.score(images).map, without.detector.score(images).map)
+
+
 def test_one_healthy_scan_gives_scores_without_p_values(phantoms: PhantomFolders, tmp_path: Path) -> None:
     model = train(some(phantoms.healthy, 1, tmp_path / "one"), out=tmp_path / "model", **ATLAS)
     assert model.healthy.calibration.units == 0

@@ -86,7 +86,7 @@ class Calibration:
         """
         if not 0 < rate < 1:
             raise SettingError(f"the false-alarm rate must lie in (0, 1), got {rate}; 0.05 is usual")
-        return self.units > 0 and self.strictest_rate <= rate * (1 + _SLACK)
+        return units_support(self.units, rate)
 
     def p_value(self, score: float) -> tuple[float, bool]:
         """The p-value of a score, and whether it is only an upper bound: no healthy unit was as strange.
@@ -204,6 +204,11 @@ class Calibration:
             "rate-not-supported",
             {"asked": float(rate), "strictest": self.strictest_rate, "units": self.units, "needed": needed},
         )
+
+
+def units_support(units: int, rate: float) -> bool:
+    """Whether so many healthy units are enough to decide at a false-alarm rate in (0, 1)."""
+    return units > 0 and 1 / (units + 1) <= rate * (1 + _SLACK)
 
 
 def false_alarm_range(m: int, n: int, rate: float, *, confidence: float = 0.95) -> tuple[int, int]:

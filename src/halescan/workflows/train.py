@@ -66,6 +66,7 @@ def train(
     split: str | None = None,
     abnormal: Path | str | None = None,
     um_per_px: float | None = None,
+    folds: bool = True,
     seed: int = 0,
     resume: bool = False,
     overwrite: bool = False,
@@ -89,6 +90,8 @@ def train(
         abnormal: Scans that readers called abnormal, for the detectors that need them; the others refuse them. Without
             it those that `healthy` itself or `table` calls abnormal. They calibrate nothing.
         um_per_px: µm per pixel of whole slides whose files do not say it.
+        folds: Whether too few patients are scored by models that have not seen them, each a training of its own; else
+            they calibrate nothing: the model scores, and its decisions are withheld.
         resume: Go on with an unfinished training of the same request; its learning rate may be another one.
         overwrite: Replace a model, or an unfinished training, that is there.
 
@@ -112,6 +115,7 @@ def train(
     called_ill = abnormal_cohort(learner, Path(healthy), None if abnormal is None else Path(abnormal), table, split)
     wanted = request(recipe, learner, cohort, seed, encoder, abnormal=called_ill)
     wanted |= {} if um_per_px is None else {"um_per_px": um_per_px}
+    wanted |= {} if folds else {"folds": False}
     if out.exists() and not overwrite:
         return _done_already(out, wanted, cohort, device)
     begun = open_work_folder(out, wanted, resume=resume, overwrite=overwrite)
@@ -127,6 +131,7 @@ def train(
         parts = split_parts(
             np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=sets_aside(learner, recipe)
         )
+        parts = parts if folds else replace(parts, folds=())
         run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
         learned = _learn(learner, images, parts, cohort, ill, run)
         units = unit_numbers(cohort, images.item_of)[0]
@@ -318,7 +323,7 @@ def _calibrated(
     whole = Measure(detector, recipe, places)
     if len(parts.calibrate):
         return calibrate([(whole, parts.calibrate)], images, cohort, guarantee="split", listen=run.listen)
-    if not parts.folds:  # a single patient: its scores are shown, and promise nothing
+    if not parts.folds:  # the scores of what was learned from are shown, and promise nothing
         return calibrate([(whole, parts.learn)], images, cohort, guarantee="none", listen=run.listen)
     pairs: list[Pair] = [
         (_fold(detector, number, held_out, images, recipe, run, cohort, ill), held_out)
@@ -386,7 +391,7 @@ def _record(
             "patients": used.patients,
             "learn": len(parts.learn),
             "choose": len(parts.choose),
-            "calibrate": len(parts.calibrate) or len(images),
+            "calibrate": len(parts.calibrate) or len(images) * bool(parts.folds),
             "fingerprint": cohort_fingerprint(cohort),
             "notes": [
                 *([] if poor is None else [note_sentence(poor, "en")]),

@@ -200,3 +200,23 @@ def test_where_the_seed_deals_the_parts_every_seed_is_run(parted: Path) -> None:
     methods = plan_methods(["healthy-atlas"], seeds=2, settings={})
     cells = plan_cells(sets(parted), methods, steps=None, size="cpu", false_alarms=0.05, weights=None, device="cpu")
     assert [cell.seed for cell in cells] == [0, 1]
+
+
+def folds_of(folder: Path, *, false_alarms: float) -> bool:
+    cells = plan_cells(
+        sets(folder),
+        plan_methods(["padim"], seeds=1, settings={}),
+        steps=None,
+        size="cpu",
+        false_alarms=false_alarms,
+        weights=None,
+        device="cpu",
+    )
+    return bool(cells[0].request.get("folds", True))
+
+
+def test_models_to_calibrate_by_are_not_trained_where_no_figure_hangs_on_them(parted: Path) -> None:
+    assert not folds_of(parted, false_alarms=0.05), "three scans support no rate of 5 %"
+    assert folds_of(parted, false_alarms=0.25), "they support one of 25 %"
+    picture(parted / "test" / "masks" / "0.png", 1)
+    assert folds_of(parted, false_alarms=0.05), "an outline is held against a threshold from healthy scans"

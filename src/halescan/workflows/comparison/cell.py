@@ -55,6 +55,7 @@ def judge(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         size=request["size"],
         detector_settings=request["settings"],
         split=request["train_split"],
+        folds=request.get("folds", True),
         seed=request["seed"],
         resume=True,
         weights=None if request["weights"] is None else Path(request["weights"]),

@@ -16,6 +16,7 @@ from halescan.data.table import Cohort, Item, read_cohort
 from halescan.detectors import Detector, catalogue, find_detector
 from halescan.errors import HalescanError, SettingError, TableError
 from halescan.io import read
+from halescan.scoring.calibration import units_support
 from halescan.training.run import Run
 from halescan.workflows.cases import item_key
 from halescan.workflows.comparison.steps import has_steps, with_steps
@@ -279,6 +280,7 @@ def _cell(
     except HalescanError as error:
         return Cell(dataset, method, seed, name, request, str(error))
     settled = {**request, "settings": learner.settings, "encoder": encoder}
+    settled |= {"folds": False} if _folds_are_idle(dataset, false_alarms) else {}
     once = not why_not and method.seeds > 1 and _same_in_every_seed(learner, encoder, dataset.train_cohort)
     return Cell(dataset, method, seed, name, settled, why_not, once)
 
@@ -293,6 +295,19 @@ def _same_in_every_seed(learner: Detector, encoder: str, cohort: Cohort) -> bool
     if not learner.same_in_every_seed(images, encoder) or len(cohort) > _MOST_COMPARED:
         return False
     return deals_folds(len(set(cohort.groups())))
+
+
+def _folds_are_idle(dataset: DataSet, false_alarms: float) -> bool:
+    """Whether models learned without some patients, to calibrate by, would change no figure of a comparison.
+
+    So few patients do not support the rate that is asked for, and there is no outline to hold a threshold against. How
+    well a method ranks does not hang on them, and they are five trainings of six.
+    """
+    cohort = dataset.train_cohort
+    if len(cohort) > _MOST_COMPARED or any(item.outlined for item in dataset.test_cohort.items):
+        return False
+    units = len(set(cohort.groups()))
+    return deals_folds(units) and not units_support(units, false_alarms)
 
 
 def _is_one_image(item: Item) -> bool:
