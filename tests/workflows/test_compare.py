@@ -64,6 +64,22 @@ def test_the_phantoms_lesions_are_found_and_the_cost_is_measured(compared: Compa
     assert 50 < atlas["cost"]["peak_mb"] < 20_000
 
 
+def test_where_patients_are_too_few_for_the_rate_the_page_says_which_they_support(data: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    shutil.copytree(data / "test", few / "test", ignore=shutil.ignore_patterns("masks"))
+    for scan in sorted((data / "train" / "healthy").iterdir())[:3]:
+        (few / "train" / "healthy").mkdir(parents=True, exist_ok=True)
+        shutil.copy(scan, few / "train" / "healthy")
+    done = run(few, tmp_path / "out", detectors=["healthy-atlas:1"], settings={})
+    said = (
+        "3 healthy patients do not support a false-alarm rate of 5 % (19 would): no method was calibrated, and there "
+        "are no decisions. --false-alarms 0.25 or more calibrates them"
+    )
+    assert said in done.record["sets"][0]["remarks"]
+    assert said in (done.out / "report.html").read_text(encoding="utf-8")
+    assert done.record["sets"][0]["ranking"][0]["false_alarms"]["realised"] is None
+
+
 def test_page_and_table_hold_the_figures_and_no_name_of_a_person_or_file(compared: Compared, data: Path) -> None:
     page = (compared.out / "report.html").read_text(encoding="utf-8")
     table = (compared.out / "table.md").read_text(encoding="utf-8")

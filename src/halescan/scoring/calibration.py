@@ -199,16 +199,20 @@ class Calibration:
     def _why_withheld(self, rate: float, level: Level) -> Note:
         if level != self.level and self.units:  # without units, calibrating on this level would change nothing
             return Note("uncalibrated-slide" if level == "slide" else "uncalibrated-level")
-        needed = math.ceil(1 / rate - _SLACK) - 1
         return Note(
             "rate-not-supported",
-            {"asked": float(rate), "strictest": self.strictest_rate, "units": self.units, "needed": needed},
+            {"asked": float(rate), "strictest": self.strictest_rate, "units": self.units, "needed": units_for(rate)},
         )
 
 
 def units_support(units: int, rate: float) -> bool:
     """Whether so many healthy units are enough to decide at a false-alarm rate in (0, 1)."""
     return units > 0 and 1 / (units + 1) <= rate * (1 + _SLACK)
+
+
+def units_for(rate: float) -> int:
+    """How many healthy units it takes to decide at a false-alarm rate in (0, 1)."""
+    return math.ceil(1 / rate - _SLACK) - 1
 
 
 def false_alarm_range(m: int, n: int, rate: float, *, confidence: float = 0.95) -> tuple[int, int]:

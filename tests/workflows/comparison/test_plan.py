@@ -215,7 +215,7 @@ def folds_of(folder: Path, *, false_alarms: float) -> bool:
     return bool(cells[0].request.get("folds", True))
 
 
-def test_models_to_calibrate_by_are_not_trained_where_no_figure_hangs_on_them(parted: Path) -> None:
+def test_models_to_calibrate_by_are_not_trained_where_they_would_decide_nothing(parted: Path) -> None:
     assert not folds_of(parted, false_alarms=0.05), "three scans support no rate of 5 %"
     assert folds_of(parted, false_alarms=0.25), "they support one of 25 %"
     picture(parted / "test" / "masks" / "0.png", 1)

@@ -280,7 +280,7 @@ def _cell(
     except HalescanError as error:
         return Cell(dataset, method, seed, name, request, str(error))
     settled = {**request, "settings": learner.settings, "encoder": encoder}
-    settled |= {"folds": False} if _folds_are_idle(dataset, false_alarms) else {}
+    settled |= {"folds": False} if _decides_nothing(dataset, false_alarms) else {}
     once = not why_not and method.seeds > 1 and _same_in_every_seed(learner, encoder, dataset.train_cohort)
     return Cell(dataset, method, seed, name, settled, why_not, once)
 
@@ -297,8 +297,8 @@ def _same_in_every_seed(learner: Detector, encoder: str, cohort: Cohort) -> bool
     return deals_folds(len(set(cohort.groups())))
 
 
-def _folds_are_idle(dataset: DataSet, false_alarms: float) -> bool:
-    """Whether models learned without some patients, to calibrate by, would change no figure of a comparison.
+def _decides_nothing(dataset: DataSet, false_alarms: float) -> bool:
+    """Whether models learned without some patients, to calibrate by, would decide nothing in a comparison.
 
     So few patients do not support the rate that is asked for, and there is no outline to hold a threshold against. How
     well a method ranks does not hang on them, and they are five trainings of six.

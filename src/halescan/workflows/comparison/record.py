@@ -1,5 +1,6 @@
 """Record: from the figures of all cells to the content of `comparison.json`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +9,7 @@ from halescan import __version__
 from halescan.detectors import find_detector
 from halescan.evaluation.results import plain
 from halescan.reporting.words import note_sentence
+from halescan.scoring.calibration import units_for
 from halescan.workflows.cases import cases_of
 from halescan.workflows.comparison.beside import above_chance, differences, robustness, shortcuts, subgroups, trivial
 from halescan.workflows.comparison.done import Done, by_row
@@ -78,7 +80,10 @@ def _set_record(
             *shortcuts(ranking, rows),
         ],
         "above_chance": above_chance(ranking),
-        "remarks": [one["sentence"] for one in leaks["warnings"] if one["level"] == "minor"],
+        "remarks": [
+            *(one["sentence"] for one in leaks["warnings"] if one["level"] == "minor"),
+            *_not_calibrated(dataset, done),
+        ],
         "baselines": trivial(rows),
         "ranking": ranking,
         "published": [dict(row) for row in published if row["set"] == dataset.name],
@@ -86,6 +91,20 @@ def _set_record(
         "robustness": robustness(rows),
         "differs_from_reference": differences(rows),
     }
+
+
+def _not_calibrated(dataset: DataSet, done: Sequence[Done]) -> list[str]:
+    """Why there are no decisions, where the plan left calibrating out."""
+    if all(one.cell.request.get("folds", True) for one in done):
+        return []
+    rate, cohort = done[0].cell.request["false_alarms"], dataset.train_cohort
+    units = len(set(cohort.groups()))
+    strictest = math.ceil(1000 / (units + 1)) / 10
+    return [
+        f"{units} healthy {'patients' if cohort.patients else 'scans'} do not support a false-alarm rate of "
+        f"{100 * rate:g} % ({units_for(rate)} would): no method was calibrated, and there are no decisions. "
+        f"--false-alarms {strictest / 100:g} or more calibrates them"
+    ]
 
 
 def _planned(dataset: DataSet) -> dict[str, int]:
