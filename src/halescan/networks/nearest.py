@@ -88,10 +88,12 @@ class BankOfAll:
     def nearest(self, queries: Tensor, *, count: int = 1) -> tuple[Tensor, Tensor]:
         """Queries `(n, p, d)` to distances, nearest first, and the rows of their patches: both `(n, p, count)`."""
         rows = queries.flatten(0, 1)
-        parts = []
-        for part in rows.split(max(1, _ROOM_OF_ALL // len(self.patches))):
-            far = torch.addmm(self.half[None], part, self.patches.T, alpha=-1)  # (d^2 - |query|^2) / 2
-            parts.append(_smallest(far, count)[1])
+        size = max(1, min(_ROOM_OF_ALL // len(self.patches), len(rows)))
+        far = rows.new_empty(size, len(self.patches))  # one for all parts: thousands of new ones would scatter memory
+        parts = [
+            _smallest(torch.addmm(self.half, part, self.patches.T, alpha=-1, out=far[: len(part)]), count)[1]
+            for part in rows.split(size)  # (d^2 - |query|^2) / 2
+        ]
         found = torch.cat(parts).reshape(*queries.shape[:2], -1)
         return _sorted_exact(queries, self.patches[found], found)
 
