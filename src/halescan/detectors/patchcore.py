@@ -184,19 +184,20 @@ class PatchCore(FeatureDetector[FeatureSpace]):
         places *= 1 + self.mirror
         wanted = keep if self.coreset is None else CANDIDATES * keep
         each = min(places, -(-wanted // len(normal)))
-        rows, sources, examples = [], [], []
+        rows = torch.empty(len(normal), each, width, dtype=torch.float16)  # in pieces they scatter memory
+        examples = []
         for where, images in read(normal, np.arange(len(normal)), run, stage="patches"):
             seen = torch.cat([as_places(self._ready().describe(view)) for view in self._views(images)], dim=1)
             for number, description in zip(where.tolist(), seen, strict=True):
                 drawn = numbers(run.seed, self.name, "patches", number).permutation(places)[:each]
-                rows.append(description[torch.from_numpy(drawn)].half().cpu())
-                sources.append(np.full(len(drawn), number, np.int32))
+                rows[number] = description[torch.from_numpy(drawn)].half().cpu()
+        patches = rows.flatten(0, 1)
         if self.coreset is None:
-            order = numbers(run.seed, self.name, "rows").permutation(len(normal) * each)[:keep]
+            order = numbers(run.seed, self.name, "rows").permutation(len(patches))[:keep]
             kept = torch.from_numpy(np.sort(order))
         else:
-            kept = spread_out(torch.cat(rows).float(), keep=keep, seed=number_from(run.seed, self.name, "coreset"))
-        number_of = np.concatenate(sources)[kept.numpy()]
+            kept = spread_out(patches.float(), keep=keep, seed=number_from(run.seed, self.name, "coreset"))
+        number_of = kept.numpy() // each
         self._learned = number_of.astype(np.int64)
         used = np.unique(number_of)
         used = np.sort(used[numbers(run.seed, self.name, "examples").permutation(len(used))[:shown]])
@@ -205,7 +206,7 @@ class PatchCore(FeatureDetector[FeatureSpace]):
         self.examples = np.concatenate(examples) if examples else _thumbnails(torch.zeros(0, 1, 1, 1))
         position = {int(number): index for index, number in enumerate(used)}
         self._sources = np.asarray([position.get(int(number), -1) for number in number_of], np.int32)
-        self._bank = self._as_bank(torch.cat(rows)[kept].float().to(self.device), (0, 0))
+        self._bank = self._as_bank(patches[kept].float().to(self.device), (0, 0))
 
     def _views(self, images: Tensor) -> list[Tensor]:
         """The images `(n, c, h, w)`, and their mirror images if those are healthy views too."""
