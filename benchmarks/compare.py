@@ -24,6 +24,7 @@ import halescan
 from halescan.data.profiles import PROFILES
 from halescan.detectors import catalogue, find_detector
 from halescan.training.run import Progress
+from halescan.workflows.train import new_detector
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("HALESCAN_DATA", HERE.parent.parent / "shared" / "data"))
@@ -88,9 +89,7 @@ def asked(one: str, name: str, given: argparse.Namespace) -> dict[str, Any]:
 
 def as_now(one: str, row: dict[str, Any]) -> bool:
     """Whether the settings a row was made with are the method's own today; a failed row has none."""
-    kind, profile = find_detector(row["detector"]), PROFILES[SETS[one]]
-    mine = kind.usual("cpu") | (profile.detector_settings if profile.detector == kind.name else {})
-    now = json.loads(json.dumps(mine))
+    now = json.loads(json.dumps(new_detector(PROFILES[SETS[one]], row["detector"]).settings))
     return now | (row["settings"] or {}) == now
 
 
