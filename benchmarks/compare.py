@@ -240,7 +240,8 @@ def scatter(known: dict[str, Any]) -> str:
     if not points:
         return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"></svg>\n'
     x = Axis("Seconds to fit, all included", min(p.x for p in points) / 1.8, max(p.x for p in points) * 1.8, log=True)
-    y = Axis(f"AUROC{', mean over' if len(sets) > 1 else ' on'} {', '.join(sets)}", 0.5, 1.0)
+    over = f"mean over all {len(sets)} sets" if len(sets) == len(SETS) else f"mean over {', '.join(sets)}"
+    y = Axis(f"AUROC, {over}", 0.5, 1.0)
     return scatter_svg(points, x=x, y=y, alt="Accuracy against cost", width=720, height=460) + "\n"
 
 

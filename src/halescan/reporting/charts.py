@@ -328,7 +328,7 @@ def _names(frame: _Frame, points: Sequence[Point]) -> list[str]:
 
 def _around(px: float, py: float, wide: float) -> Iterator[tuple[float, float, float, float]]:
     """Boxes for a name, the nearest first: right and left of its point, then further up and down."""
-    for shift in (0, -13, 13, -26, 26, -39, 39, -52, 52):
+    for shift in (0, *(way * 13 * step for step in range(1, 9) for way in (-1, 1))):
         for left in (px + 8, px - 8 - wide):
             yield left, py - 6 + shift, left + wide, py + 6 + shift
 
