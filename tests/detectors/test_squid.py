@@ -303,7 +303,7 @@ def feature_error_of(images: Tensor, detector: SQUID) -> Tensor:
 
 
 def test_the_feature_map_is_the_error_of_the_in_painting() -> None:
-    images = unseen(2)
+    images, detector = unseen(2), learned()
     with torch.no_grad():
-        expected = feature_error_of(torch.tensor(images), learned()).numpy()
+        expected = feature_error_of(torch.tensor(images), detector).numpy()
     np.testing.assert_allclose(map_of(measuring("features"), images), expected, rtol=1e-4, atol=1e-6)
