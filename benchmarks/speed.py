@@ -3,8 +3,8 @@
     python benchmarks/speed.py                   all, about a quarter of an hour; results/speed.json and .md
     python benchmarks/speed.py start xray        some of: start, train, cold, xray, resnet50, mri, reports, memory
 
-Machines are shared and noisy: each time is the median of several runs, and what can be is a ratio within one run. The
-real sets lie in HALESCAN_DATA, the backbone in HALESCAN_WEIGHTS.
+Machines are shared and noisy: times are medians of several runs but for the training, and what can be is a ratio
+within one run. The real sets lie in HALESCAN_DATA, the backbone in HALESCAN_WEIGHTS.
 """
 
 import json

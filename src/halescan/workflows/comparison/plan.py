@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ class DataSet:
     train_cohort: Cohort = field(repr=False)
     test_cohort: Cohort = field(repr=False)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def units(self) -> int | None:
+        """Healthy patients to learn from, guessed from near-copies where they are not named; None: not few."""
+        return len(set(self.train_cohort.groups())) if len(self.train_cohort) <= _MOST_COMPARED else None
 
 
 @dataclass(frozen=True)
@@ -281,7 +287,7 @@ def _cell(
         return Cell(dataset, method, seed, name, request, str(error))
     settled = {**request, "settings": learner.settings, "encoder": encoder}
     settled |= {"folds": False} if _decides_nothing(dataset, false_alarms) else {}
-    once = not why_not and method.seeds > 1 and _same_in_every_seed(learner, encoder, dataset.train_cohort)
+    once = not why_not and method.seeds > 1 and _same_in_every_seed(learner, encoder, dataset)
     return Cell(dataset, method, seed, name, settled, why_not, once)
 
 
@@ -289,12 +295,11 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in after.items() if value != before[name]}
 
 
-def _same_in_every_seed(learner: Detector, encoder: str, cohort: Cohort) -> bool:
+def _same_in_every_seed(learner: Detector, encoder: str, dataset: DataSet) -> bool:
     """Whether neither the method nor the parts it learns from depend on the seed; where it is not known, they do."""
-    images = len(cohort) if all(_is_one_image(item) for item in cohort.items) else MANY_IMAGES
-    if not learner.same_in_every_seed(images, encoder) or len(cohort) > _MOST_COMPARED:
-        return False
-    return deals_folds(len(set(cohort.groups())))
+    items = dataset.train_cohort.items
+    images = len(items) if all(_is_one_image(item) for item in items) else MANY_IMAGES
+    return learner.same_in_every_seed(images, encoder) and dataset.units is not None and deals_folds(dataset.units)
 
 
 def _decides_nothing(dataset: DataSet, false_alarms: float) -> bool:
@@ -303,11 +308,9 @@ def _decides_nothing(dataset: DataSet, false_alarms: float) -> bool:
     So few patients do not support the rate that is asked for, and there is no outline to hold a threshold against. How
     well a method ranks does not hang on them, and they are five trainings of six.
     """
-    cohort = dataset.train_cohort
-    if len(cohort) > _MOST_COMPARED or any(item.outlined for item in dataset.test_cohort.items):
+    if dataset.units is None or any(item.outlined for item in dataset.test_cohort.items):
         return False
-    units = len(set(cohort.groups()))
-    return deals_folds(units) and not units_support(units, false_alarms)
+    return deals_folds(dataset.units) and not units_support(dataset.units, false_alarms)
 
 
 def _is_one_image(item: Item) -> bool:

@@ -95,14 +95,15 @@ def _set_record(
 
 def _not_calibrated(dataset: DataSet, done: Sequence[Done]) -> list[str]:
     """Why there are no decisions, where the plan left calibrating out."""
-    if all(one.cell.request.get("folds", True) for one in done):
+    units = dataset.units
+    if units is None or all(one.cell.request.get("folds", True) for one in done):
         return []
-    rate, cohort = done[0].cell.request["false_alarms"], dataset.train_cohort
-    units = len(set(cohort.groups()))
+    rate = done[0].cell.request["false_alarms"]
     strictest = math.ceil(1000 / (units + 1)) / 10
+    who = "patients" if dataset.train_cohort.patients else "scans"
     return [
-        f"{units} healthy {'patients' if cohort.patients else 'scans'} do not support a false-alarm rate of "
-        f"{100 * rate:g} % ({units_for(rate)} would): no method was calibrated, and there are no decisions. "
+        f"{units} healthy {who} do not support a false-alarm rate of {100 * rate:g} % ({units_for(rate)} would): "
+        "no method was calibrated, and there are no decisions. "
         f"--false-alarms {strictest / 100:g} or more calibrates them"
     ]
 
