@@ -16,6 +16,7 @@ from halescan.wanted import in_words
         (Sequence[int], "a list of whole numbers"),
         (tuple[float, float] | None, "a list of finite numbers or null"),
         (Literal["mean", "max"], "one of mean, max"),
+        (tuple[Literal["mean", "max"], float], "a list of one of mean, max, then a finite number"),
         (dict[str, Any], "a table of names and values"),
         (list[dict[str, Any]], "a list of tables of names and values"),
     ],

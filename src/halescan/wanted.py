@@ -24,5 +24,6 @@ def in_words(wanted: Any, *, many: bool = False) -> str:
     if origin in (Union, UnionType):
         return " or ".join(in_words(part, many=many) for part in parts)
     if origin in (Sequence, tuple, list):
-        return f"a list of {in_words(parts[0], many=True)}"
+        alike = all(part == parts[0] for part in parts)
+        return f"a list of {in_words(parts[0], many=True) if alike else ', then '.join(map(in_words, parts))}"
     return "tables of names and values" if many else "a table of names and values"

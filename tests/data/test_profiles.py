@@ -73,6 +73,7 @@ def test_a_file_may_stand_alone(tmp_path: Path) -> None:
         ({"intensity": "window"}, "needs window_hu"),
         ({"median_slices": 2}, "must be odd"),
         ({"slice_pooling": ["top", 0]}, "a share in"),
+        ({"slice_pooling": ["top", "much"]}, "a list of one of mean, max, top, then a finite number, got 'much'"),
         ({"spacing_mm": [1.0]}, "spacing_mm must be 2 numbers"),
         ({"mask": "tissue"}, "needs channels 3"),
         ({"stain": "macenko"}, 'stain "macenko" needs channels 3'),

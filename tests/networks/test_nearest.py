@@ -69,9 +69,10 @@ def test_a_search_in_blocks_is_the_search_at_once(monkeypatch: pytest.MonkeyPatc
     whole = BankByPlace(bank, grid=(3, 4), steps=1).nearest(queries)
     flat = BankOfAll(bank.flatten(0, 1)).nearest(queries)
     monkeypatch.setattr("halescan.networks.nearest._ROOM", 1)
-    monkeypatch.setattr("halescan.networks.nearest._ROOM_OF_ALL", 1)
     torch.testing.assert_close(BankByPlace(bank, grid=(3, 4), steps=1).nearest(queries)[0], whole[0])
-    torch.testing.assert_close(BankOfAll(bank.flatten(0, 1)).nearest(queries)[0], flat[0])
+    for room in (1, 7 * 72):  # a query at a time, and sevens of sixty with four left over
+        monkeypatch.setattr("halescan.networks.nearest._ROOM_OF_ALL", room)
+        torch.testing.assert_close(BankOfAll(bank.flatten(0, 1)).nearest(queries)[0], flat[0])
 
 
 def radius(rows: torch.Tensor, kept: torch.Tensor) -> float:

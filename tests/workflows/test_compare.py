@@ -64,20 +64,38 @@ def test_the_phantoms_lesions_are_found_and_the_cost_is_measured(compared: Compa
     assert 50 < atlas["cost"]["peak_mb"] < 20_000
 
 
-def test_where_patients_are_too_few_for_the_rate_the_page_says_which_they_support(data: Path, tmp_path: Path) -> None:
-    few = tmp_path / "few"
-    shutil.copytree(data / "test", few / "test", ignore=shutil.ignore_patterns("masks"))
-    for scan in sorted((data / "train" / "healthy").iterdir())[:3]:
-        (few / "train" / "healthy").mkdir(parents=True, exist_ok=True)
-        shutil.copy(scan, few / "train" / "healthy")
-    done = run(few, tmp_path / "out", detectors=["healthy-atlas:1"], settings={})
+def with_few(data: Path, folder: Path, count: int) -> Path:
+    """The test part without outlines, and so many healthy scans to learn from."""
+    shutil.copytree(data / "test", folder / "test", ignore=shutil.ignore_patterns("masks"))
+    (folder / "train" / "healthy").mkdir(parents=True)
+    for scan in sorted((data / "train" / "healthy").iterdir())[:count]:
+        shutil.copy(scan, folder / "train" / "healthy")
+    return folder
+
+
+def test_where_patients_are_too_few_for_the_rate_methods_are_trained_once_and_page_table_and_terminal_say_so(
+    data: Path, tmp_path: Path
+) -> None:
+    few = with_few(data, tmp_path / "few", 3)
+    done = run(few, tmp_path / "out", detectors=["healthy-atlas:1"], settings={}, keep_models=True)
     said = (
-        "3 healthy patients do not support a false-alarm rate of 5 % (19 would): no method was calibrated, and there "
-        "are no decisions. --false-alarms 0.25 or more calibrates them"
+        "3 healthy patients do not support a false-alarm rate of 5 % (19 would): no method was calibrated, each was "
+        "trained once, there are no decisions, and the colours of the maps come from the scans learned from and mark "
+        "too much. --false-alarms 0.25 or more calibrates them"
     )
     assert said in done.record["sets"][0]["remarks"]
-    assert said in (done.out / "report.html").read_text(encoding="utf-8")
+    for name in ("report.html", "table.md"):
+        assert said in (done.out / name).read_text(encoding="utf-8")
+    assert any(said in line for line in done.lines())
     assert done.record["sets"][0]["ranking"][0]["false_alarms"]["realised"] is None
+    (trained,) = done.out.glob("cells/*/model/model.json")
+    assert json.loads(trained.read_text())["training_set"]["calibrate"] == 0
+
+
+def test_a_single_patient_calibrates_at_no_rate(data: Path, tmp_path: Path) -> None:
+    one = with_few(data, tmp_path / "one", 1)
+    done = run(one, tmp_path / "out", detectors=["healthy-atlas:1"], settings={}, false_alarms=0.5)
+    assert done.record["sets"][0]["remarks"][-1].startswith("one healthy patient calibrates no method")
 
 
 def test_page_and_table_hold_the_figures_and_no_name_of_a_person_or_file(compared: Compared, data: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from halescan.errors import LayoutError, OutputError, ScanError, SettingError, ShapeError, TrainingError
 from halescan.synthesis.cohort import PhantomFolders
 from halescan.training.run import Progress
+from halescan.workflows.interpret import model_notes
 from halescan.workflows.model import load_model
 from halescan.workflows.train import train
 from tests.detectors.bodies import healthy
@@ -84,6 +85,8 @@ def test_one_healthy_scan_gives_scores_without_p_values(phantoms: PhantomFolders
     model = train(some(phantoms.healthy, 1, tmp_path / "one"), out=tmp_path / "model", **ATLAS)
     assert model.healthy.calibration.units == 0
     assert model.healthy.calibration.verdict(1.0, 0.05, level="image").p_value is None
+    notes = [note.key for note in model_notes(model, model.healthy.calibration, np.ones(1))]
+    assert "measured-on-learned" in notes
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ class HealthyMean:
         """
         count, mean, squares = 0, np.zeros(0), np.zeros(0)
         for batch in batches:
-            for image in np.asarray(batch, np.float64):
+            for one in batch:
+                image = np.asarray(one, np.float64)  # one at a time: doubles of a batch were the peak of a training
                 if count == 0:
                     mean, squares = np.zeros(image.shape), np.zeros(image.shape)
                 elif image.shape != mean.shape:

@@ -176,6 +176,14 @@ NOTES: dict[str, tuple[str, str]] = {
         "Les examens sains étaient trop peu nombreux pour en réserver une part à l’étalonnage ; la valeur p est "
         "conforme croisée, une garantie plus faible.",
     ),
+    "measured-on-learned": (
+        "No healthy scan but those the model learned from was at hand: the colours of the map, the regions and the "
+        "plain rule come from these and mark more than they should. Calibrate on healthy scans of other patients "
+        "(recalibrate).",
+        "Aucun examen sain autre que ceux de l’apprentissage n’était disponible : les couleurs de la carte, les zones "
+        "et la règle simple en proviennent et signalent plus qu’elles ne devraient. Étalonnez sur des examens sains "
+        "d’autres patients (recalibrate).",
+    ),
     "sought-darker": (
         "The map points where the image is both strange and darker than in health: a bright lesion raises the score "
         "and is not pointed at, nor is a dark one that fills half of what is looked at.",

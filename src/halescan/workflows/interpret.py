@@ -251,6 +251,8 @@ def model_notes(model: Model, calibration: Calibration, errors: np.ndarray) -> I
         yield model.poor_reconstruction
     if calibration.guarantee == "cross":
         yield Note("cross-conformal", {"units": calibration.units})
+    if calibration.guarantee == "none":
+        yield Note("measured-on-learned")
     if model.record.get("encoder") == "own":
         yield Note("own-encoder")
     if "abnormal" in model.record["training_set"]:

@@ -136,8 +136,8 @@ class Model:
             lines.append(f"false-alarm rates from {calibration.strictest_rate:.2%} upwards are supported")
         else:
             lines.append(
-                "no p-values and no decisions: nothing healthy was left to calibrate on. Train with more healthy "
-                "patients, or calibrate on others with halescan recalibrate; 5 % false alarms need 19"
+                "no p-values and no decisions: nothing healthy was kept or left out in turn to calibrate on. Train "
+                "with more healthy patients, or calibrate on others with halescan recalibrate; 5 % false alarms need 19"
             )
         if missed := _missed(self.record):
             lines.append(

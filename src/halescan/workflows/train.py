@@ -27,9 +27,9 @@ from halescan.scoring.maps import PlaceStatistics
 from halescan.training.picture import draw_history, draw_pictures
 from halescan.training.run import Progress, Run, say_nothing
 from halescan.training.settings import typed_settings
-from halescan.types import Note
+from halescan.types import Note, SomeImages
 from halescan.workflows.abnormal import Abnormal, abnormal_cohort, check_apart, fit
-from halescan.workflows.calibrate import Pair, calibrate, chunks
+from halescan.workflows.calibrate import AT_ONCE, Pair, calibrate, chunks
 from halescan.workflows.drawn import poor_reconstruction
 from halescan.workflows.healthy import (
     Healthy,
@@ -91,7 +91,8 @@ def train(
             it those that `healthy` itself or `table` calls abnormal. They calibrate nothing.
         um_per_px: µm per pixel of whole slides whose files do not say it.
         folds: Whether too few patients are scored by models that have not seen them, each a training of its own; else
-            they calibrate nothing: the model scores, and its decisions are withheld.
+            they calibrate nothing: the model scores and its decisions are withheld, and for want of unseen scans the
+            colours and regions of its maps come from those it learned from and mark too much.
         resume: Go on with an unfinished training of the same request; its learning rate may be another one.
         overwrite: Replace a model, or an unfinished training, that is there.
 
@@ -137,10 +138,12 @@ def train(
         units = unit_numbers(cohort, images.item_of)[0]
         places = learn_places(learned, recipe, images, parts.learn, parts.choose, units)
         healthy_facts = _calibrated(learned, recipe, places, images, parts, cohort, ill, run)
-    mean = HealthyMean().fit(batch.images for batch in images.subset(parts.learn))
+    mean = HealthyMean().fit(batch.images for batch in SomeImages(images, parts.learn, batch_size=AT_ONCE))
     poor = poor_reconstruction(learned, mean, images.subset(_unseen(parts)))
     record = {**_record(learned, recipe, cohort, images, parts, ill, poor, seed), "request_sha256": digest(wanted)}
     record["training_set"]["notes"] += begun.remarks
+    if not folds and healthy_facts.calibration.guarantee == "none":
+        record["training_set"]["notes"].append("trained without folds, as asked: nothing is calibrated")
     model = Model(record, learned, recipe, places, mean, healthy_facts, problems=problems_of(cohort, images))
     saved = model.save(out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite)
     shutil.rmtree(work, ignore_errors=True)

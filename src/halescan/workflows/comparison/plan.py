@@ -30,7 +30,7 @@ PROFILES_OWN = "default"  # the word for whatever detector the profile recommend
 MANY_IMAGES = 10**9  # where volumes may bring any number of slices
 _FLAT = {".png", ".jpg", ".jpeg", ".bmp"}  # files of one image; a TIFF may hold a stack
 _LOOKED_AT = 8  # scans that are opened to see what kind they are
-_MOST_COMPARED = 2000  # scans whose patients are guessed from near-copies; more of them are more than few patients
+_MOST_COMPARED = 2000  # scans whose patients are guessed from near-copies; of more it would take too long
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +62,10 @@ class DataSet:
 
     @cached_property
     def units(self) -> int | None:
-        """Healthy patients to learn from, guessed from near-copies where they are not named; None: not few."""
-        return len(set(self.train_cohort.groups())) if len(self.train_cohort) <= _MOST_COMPARED else None
+        """Healthy patients to learn from; None where they are not all named, and too many scans to guess."""
+        if self.train_cohort.patients is None and len(self.train_cohort) > _MOST_COMPARED:
+            return None
+        return len(set(self.train_cohort.groups()))
 
 
 @dataclass(frozen=True)
@@ -308,7 +310,7 @@ def _decides_nothing(dataset: DataSet, false_alarms: float) -> bool:
     So few patients do not support the rate that is asked for, and there is no outline to hold a threshold against. How
     well a method ranks does not hang on them, and they are five trainings of six.
     """
-    if dataset.units is None or any(item.outlined for item in dataset.test_cohort.items):
+    if any(item.outlined for item in dataset.test_cohort.items) or dataset.units is None:
         return False
     return deals_folds(dataset.units) and not units_support(dataset.units, false_alarms)
 

@@ -95,15 +95,17 @@ def _set_record(
 
 def _not_calibrated(dataset: DataSet, done: Sequence[Done]) -> list[str]:
     """Why there are no decisions, where the plan left calibrating out."""
-    units = dataset.units
+    units, colours = dataset.units, "the colours of the maps come from the scans learned from and mark too much"
+    if units == 1:
+        return [f"one healthy patient calibrates no method: there are no decisions, and {colours}"]
     if units is None or all(one.cell.request.get("folds", True) for one in done):
         return []
     rate = done[0].cell.request["false_alarms"]
     strictest = math.ceil(1000 / (units + 1)) / 10
-    who = "patients" if dataset.train_cohort.patients else "scans"
+    who = "patients" if dataset.train_cohort.patients else "patients or groups of near-copies"
     return [
-        f"{units} healthy {who} do not support a false-alarm rate of {100 * rate:g} % ({units_for(rate)} would): "
-        "no method was calibrated, and there are no decisions. "
+        f"{units} healthy {who} do not support a false-alarm rate of {100 * rate:g} % ({units_for(rate)} would): no "
+        f"method was calibrated, each was trained once, there are no decisions, and {colours}. "
         f"--false-alarms {strictest / 100:g} or more calibrates them"
     ]
 

@@ -39,6 +39,7 @@ def markdown(record: Mapping[str, Any]) -> str:
         parts += [f"{ABOVE_NO_CHANCE[0].upper()}{ABOVE_NO_CHANCE[1:]}.\n"] if one["above_chance"] is False else []
         parts += [f"{ONCE}\n"] if any(line["same_in_every_seed"] for line in one["ranking"]) else []
         parts += [f"- **Warning**: {warning}\n" for warning in one["warnings"]]
+        parts += [f"- {remark}\n" for remark in one["remarks"]]
         parts += [f"- {line['method']} failed: {line['why']}\n" for line in one["ranking"] if line["why"]]
         parts += [*_lesion_table(one), *_robustness_tables(one), *_published(one)]
     parts += [f"{sentence}\n" for sentence in stray_published(record)]
@@ -60,6 +61,7 @@ def terminal_lines(record: Mapping[str, Any]) -> list[str]:
                 lines.append(f"      {line['seeds']} seeds came through; {line['why']}")
         lines += [f"  {ABOVE_NO_CHANCE}"] if one["above_chance"] is False else []
         lines += [f"  warning: {warning}" for warning in one["warnings"]]
+        lines += [f"  note: {remark}" for remark in one["remarks"]]
     return [*lines, *stray_published(record)]
 
 
