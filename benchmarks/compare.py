@@ -158,13 +158,16 @@ def table(known: dict[str, Any]) -> str:
     dates = sorted({row["date"] for row in every})
     when = f", {' to '.join(dict.fromkeys((dates[0], dates[-1])))}" if dates else ""
     parts.append(
-        f"The `cpu` preset of each, about 100 s of learning on two quiet cores ({machine['processor']}, "
-        f"{machine['cores']} cores{when}), Halescan {halescan.__version__}. Intervals: 95 %, bootstrap over patients "
-        "and, with several seeds, over those. Dice at the threshold from healthy scans alone. Against healthy-atlas: "
-        "difference of the image AUROC on the same cases, paired. † on a machine that had other work at the time: "
-        "seconds and milliseconds are too long. ‡ made before the map sought what is darker than in health: "
-        "pixel AP and Dice are not made again yet, and the other figures are of that earlier build.\n"
+        "The `cpu` preset of each, meant for about 100 s of learning on two quiet cores; `denoising-autoencoder`, "
+        f"`ensemble` and a few others take longer ({machine['processor']}, {machine['cores']} cores{when}), Halescan "
+        f"{halescan.__version__}. Fit counts all from reading the scans to the model, one training. Intervals: 95 %, "
+        "bootstrap over patients and, with several seeds, over those. Dice at the threshold from healthy scans alone. "
+        "Against healthy-atlas: difference of the image AUROC on the same cases, paired. † on a machine that had "
+        "other work at the time: seconds and milliseconds are too long."
     )
+    if any(earlier(key.split()[0], row) for key, row in known["rows"].items()):
+        parts[-1] += " ‡ made with the profile as it was: pixel AP and Dice are not made again yet."
+    parts[-1] += "\n"
     return "\n".join(parts)
 
 
