@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import torch
 
 from halescan.synthesis.cohort import PhantomFolders, write_cohort, write_test_set
 
@@ -15,6 +16,12 @@ from halescan.synthesis.cohort import PhantomFolders, write_cohort, write_test_s
 def ctrl_c_is_heard() -> None:
     """Where tests run in the background, a shell may have told them to ignore Ctrl-C, which some of them press."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def same_chance() -> None:
+    """What a test draws does not hang on which tests ran before it in its process."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
