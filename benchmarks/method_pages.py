@@ -94,9 +94,12 @@ def measured(name: str, rows: dict[str, Any]) -> str:
     ]
     if name != "healthy-atlas":
         better = [one for one, row in found.items() if row["against_atlas"] and row["against_atlas"]["low"] > 0]
-        said = f"Better than `healthy-atlas`, lower bound above 0, on {len(better)} of {len(found)} sets"
+        sets = "the one set it can learn from" if len(found) == 1 else f"{len(better)} of {len(found)} sets"
+        said = (
+            f"Better than `healthy-atlas`, lower bound above 0, on {sets if better else f'none of {len(found)} sets'}"
+        )
         lines.append(said + (f" ({', '.join(better)})." if better else "."))
-        if len(better) < 2:
+        if len(better) < min(2, len(found)):
             lines[-1] += f" [Why some do not]({WHY})."
     if any(row.get("busy", True) and row["cost"] for row in found.values()):
         lines.append("† on a machine that had other work at the time.")
