@@ -40,6 +40,17 @@ def test_none_one_and_all_have_their_own_words(p, words):
     assert words in " ".join(content.sentences)
 
 
+@pytest.mark.parametrize(
+    ("p", "share"),
+    [((1 + 3 / 34) / 201, "0.04 %"), ((1 + 199.6) / 201, "99.8 %")],
+)
+def test_of_patients_with_several_scans_a_share_looks_so_strange_and_nobody_is_counted_whole(p, share):
+    said = " ".join(build_content(case_of(verdict=verdict_of(p_value=p))).sentences)
+    assert f"each counted by the share of its scans, {share} looked at least this strange" in said.replace(
+        "\u202f", " "
+    )
+
+
 def test_the_bound_prints_as_at_most():
     content = build_content(case_of(verdict=verdict_of(p_value=1 / 201, bound=True)))
     assert "p\u00a0≤\u00a00.005" in " ".join(content.sentences)
@@ -58,8 +69,16 @@ def test_it_says_that_p_is_not_the_probability_of_disease():
     assert "not the probability of disease" in " ".join(build_content(case_of()).sentences)
 
 
-def test_a_case_below_the_threshold_is_not_called_healthy():
+def test_a_region_above_its_threshold_is_named_where_the_score_is_below_its_own():
     content = build_content(case_of(verdict=verdict_of(decision="not-above")))
+    assert content.headline == "The score is not above the set threshold; a region is above its own"
+    assert any("thresholds of their own" in said for said in content.sentences)
+    assert not any("thresholds of their own" in said for said in build_content(case_of()).sentences)
+
+
+def test_a_case_below_the_threshold_is_not_called_healthy():
+    calm = replace(flat_scan(), findings=())
+    content = build_content(case_of(calm, verdict=verdict_of(decision="not-above")))
     assert content.headline == "No deviation above the set threshold"
     assert "does not rule out disease" in _all_text(content)
 

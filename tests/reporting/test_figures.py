@@ -17,7 +17,7 @@ from halescan.reporting.figures import (
     slices_to_show,
 )
 from halescan.types import Scan
-from tests.reporting.cases import THRESHOLD, colour_scan, flat_scan, volume_scan
+from tests.reporting.cases import THRESHOLD, bump, colour_scan, finding_of, flat_scan, volume_scan
 
 FULL = (0.0, 255.0)
 
@@ -72,11 +72,11 @@ def test_an_outline_runs_along_the_threshold():
     result = flat_scan()
     over = np.asarray(_picture(replace(result, tail=None, findings=result.findings[:1])).over)
     line = np.argwhere((over >= LEVELS + 12) & (over < LEVELS + 16)) / (over.shape[0] / 96) - 0.5
+    line = line[(line[:, 0] > 60) | (line[:, 1] < 25)]  # the badge touches it up and to the right
     radius = np.hypot(*(line - [60, 25]).T)
     expected = 9 * np.sqrt(2 * np.log(3.8 / THRESHOLD))
-    near = radius[radius < expected + 2]  # the badge's rim lies farther out
-    assert len(near) > 50
-    assert np.abs(near - expected).max() < 1.0
+    assert len(line) > 40
+    assert np.abs(radius - expected).max() < 1.0
 
 
 def test_every_finding_has_its_number_even_at_the_edge():
@@ -85,6 +85,34 @@ def test_every_finding_has_its_number_even_at_the_edge():
     at_edge = replace(result.findings[0], peak_index=(0, 0), box=((0, 2), (0, 2)))
     over = np.asarray(_picture(replace(result, findings=(at_edge,), tail=None)).over)
     assert (over >= LEVELS + 32).sum() > 200
+
+
+def test_a_badge_touches_its_own_region_and_covers_no_other():
+    strangeness = bump((96, 80), (60, 25), 9, 3.8) + bump((96, 80), (46, 39), 3, 3.8)  # up and to the right, beside it
+    findings = (finding_of(strangeness, (60, 25)),)
+    over = np.asarray(_picture(flat_scan(map=strangeness, tail=None, findings=findings)).over)
+    badge = np.argwhere(over >= LEVELS + 32) / (over.shape[0] / 96) - 0.5
+    other = strangeness >= THRESHOLD
+    other[50:] = False
+    assert len(badge) > 200 / 25
+    assert not other[tuple(np.rint(badge).astype(int).T)].any()
+    own = np.argwhere(strangeness >= THRESHOLD)
+    own = own[own[:, 0] >= 50]
+    assert min(np.hypot(*(own - place).T).min() for place in badge) < 2
+
+
+def test_no_halo_is_drawn_at_a_rim_of_the_mask_where_no_region_ends():
+    mask = np.zeros((96, 80), bool)
+    mask[:, :40] = True  # cuts a slope below the threshold
+    strangeness = bump((96, 80), (60, 25), 5, 3.8) + 0.9 * THRESHOLD * (np.arange(80) > 30)
+    findings = (finding_of(bump((96, 80), (60, 25), 5, 3.8), (60, 25)),)
+    findings = (replace(findings[0], box=((40, 80), (10, 42))),)
+    over = np.asarray(
+        _picture(flat_scan(map=strangeness.astype(np.float32), mask=mask, tail=None, findings=findings)).over
+    )
+    scale = over.shape[0] / 96
+    drawn = np.argwhere((over >= LEVELS) & (over < LEVELS + 32)) / scale
+    assert not (np.abs(drawn[:, 1] - 40) < 1.5)[np.abs(drawn[:, 0] - 60) > 12].any()
 
 
 def test_badges_do_not_cover_each_other():

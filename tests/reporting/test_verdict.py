@@ -33,12 +33,12 @@ def test_a_volume_before_a_model_of_images_is_told_so_and_not_the_other_way_roun
 
 
 def test_a_model_without_any_calibration_says_that_rather_than_a_rate_of_100_percent():
-    why = Note("rate-not-supported", {"asked": 0.05, "strictest": 1.0, "units": 0, "needed": 19})
+    why = Note("not-calibrated", {"asked": 0.05, "needed": 19})
     bare = verdict_of(p_value=None, decision="withheld", why_withheld=why, threshold=None, units=0, guarantee="none")
     said = verdict_sentences(case_of(verdict=bare), "en")
     assert said == (
         "This model was calibrated on no healthy case, so there is neither p-value nor decision; score and map are "
-        "shown as they are.",
+        "shown as they are. A false-alarm rate of 5\u202f% needs 19 healthy cases.",
     )
 
 

@@ -229,5 +229,5 @@ def test_a_range_for_a_rate_that_is_not_supported_is_refused():
 
 def test_without_healthy_units_the_reason_is_never_another_level():
     verdict = Calibration(np.arange(3.0), guarantee="none", level="volume").verdict(1.0, 0.05, level="image")
-    assert verdict.why_withheld.key == "rate-not-supported"
-    assert verdict.why_withheld.values["units"] == 0
+    assert verdict.why_withheld.key == "not-calibrated"
+    assert verdict.why_withheld.values["needed"] == 19

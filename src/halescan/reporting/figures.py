@@ -1,6 +1,6 @@
 """Pictures of a scan for a reader: the plane as acquired, the map laid over it, close-ups and a montage of slices.
 
-Only NumPy and Pillow, so that a report is drawn in milliseconds. A picture has two layers: the scan (grey or
+Only NumPy, SciPy and Pillow, so that a report is drawn in milliseconds. A picture has two layers: the scan (grey or
 colour), and an indexed, mostly transparent layer with the map on its fixed scale, the outlines and the numbers. The
 layers are kept apart so that a page can fade the map, and because the second one weighs next to nothing.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy.ndimage import binary_dilation, binary_erosion, find_objects, label
 
 from halescan.reporting.colours import LEVELS, level_of, palette
 from halescan.reporting.lettering import text_font
@@ -19,6 +20,9 @@ from halescan.reporting.view import Box, View, view_of
 from halescan.types import Finding, Scan, ScanResult
 
 _OUTLINE, _HALO, _GREYS = LEVELS, LEVELS + 16, LEVELS + 32  # where these entries of the palette start
+_COMPASS = np.array([(-1, 1), (-1, -1), (1, 1), (1, -1), (-1, 0), (0, 1), (1, 0), (0, -1)]) / np.sqrt(
+    [[2], [2], [2], [2], [1], [1], [1], [1]]
+)  # directions (down, across) in which a badge may lie off its region, in the order they are tried
 _BARS_MM = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 
 
@@ -252,12 +256,15 @@ def _over(
         strangeness = _cut(view.lay(_ground(result, number)), part)
         here = [_box_here(result, finding, number, threshold) for finding in findings]
         boxes = [_scaled(view.lay_box(box), part, size) for box in here]
+        inside = np.zeros(size, bool)
         if threshold is None:
             _frame(levels, boxes)
         else:
-            _outline(levels, _stretch(strangeness, size), threshold, boxes)
+            values = _stretch(strangeness, size)
+            inside = values >= threshold
+            _outline(levels, values, threshold, boxes)
         if numbered:
-            _number(levels, [finding.number for finding in findings], boxes)
+            _number(levels, [finding.number for finding in findings], boxes, inside)
     return _indexed(levels)
 
 
@@ -319,11 +326,19 @@ def _outline(levels: np.ndarray, values: np.ndarray, threshold: float, boxes: Se
         steepness = np.hypot(down, across)
         # first-order distance to the line, in pixels; on a plateau there is no line
         distance = np.abs(patch - threshold) / np.maximum(steepness, 1e-6 + 1e-3 * steepness.max(initial=0.0))
+        distance[~_at_edge(patch >= threshold)] = np.inf  # beside a cliff, as at the mask's rim, it would mislead
         line = np.clip(1.7 - distance, 0.0, 1.0)
         halo = np.clip(3.2 - distance, 0.0, 1.0)
         target = levels[where]
         target[halo > 0.05] = (_HALO + np.round(15 * halo)).astype(np.uint8)[halo > 0.05]
         target[line > 0.05] = (_OUTLINE + np.round(15 * line)).astype(np.uint8)[line > 0.05]
+
+
+def _at_edge(inside: np.ndarray) -> np.ndarray:
+    """Where a region `(h, w)` begins or ends within four pixels."""
+    return np.asarray(
+        binary_dilation(inside, iterations=4) & ~binary_erosion(inside, iterations=4, border_value=True), bool
+    )
 
 
 def _frame(levels: np.ndarray, boxes: Sequence[Box]) -> None:
@@ -336,40 +351,61 @@ def _frame(levels: np.ndarray, boxes: Sequence[Box]) -> None:
             levels[ring] = entry
 
 
-def _number(levels: np.ndarray, numbers: Sequence[int], boxes: Sequence[Box]) -> None:
-    """Put a badge with its number at a free corner of each box."""
+def _number(levels: np.ndarray, numbers: Sequence[int], boxes: Sequence[Box], inside: np.ndarray) -> None:
+    """Put a badge with its number where it touches its own region: no other region is covered where that can be.
+
+    Args:
+        inside: `(h, w)` the pixels of all regions; where there are none, the boxes themselves are drawn.
+    """
     radius = 12
+    regions = label(inside, structure=np.ones((3, 3)))[0]
     taken: list[tuple[float, float]] = []
     for number, box in zip(numbers, boxes, strict=True):
-        centre = _free_corner(box, levels.shape, radius, taken)
+        centre = _free_place(_rim(box, regions), inside, radius, taken)
         taken.append(centre)
         _badge(levels, number, centre, radius)
 
 
-def _free_corner(
-    box: Box, shape: tuple[int, ...], radius: int, taken: Sequence[tuple[float, float]]
+def _rim(box: Box, regions: np.ndarray) -> np.ndarray:
+    """`(8, 2)` the outermost places of the region that fills a box, in eight directions; without one, of the box."""
+    rows, columns = np.meshgrid(*((start, stop - 1) for start, stop in box), indexing="ij")
+    places = np.stack([rows.ravel(), columns.ravel()], axis=1)
+    here = regions[slice(*box[0]), slice(*box[1])]
+    if here.any():
+        extents = find_objects(regions)
+        own = max(np.unique(here[here > 0]), key=lambda number: _share_in_common(extents[number - 1], box))
+        places = np.argwhere(here == own) + np.array([box[0][0], box[1][0]])
+    return np.asarray(places[np.argmax(places @ _COMPASS.T, axis=0)])
+
+
+def _share_in_common(extent: tuple[slice, slice], box: Box) -> float:
+    """Area that two boxes share over the area that either covers."""
+    shared = area = other = 1
+    for own, (start, stop) in zip(extent, box, strict=True):
+        shared *= max(0, min(own.stop, stop) - max(own.start, start))
+        area *= own.stop - own.start
+        other *= stop - start
+    return shared / (area + other - shared)
+
+
+def _free_place(
+    rim: np.ndarray, inside: np.ndarray, radius: int, taken: Sequence[tuple[float, float]]
 ) -> tuple[int, int]:
-    """The first corner outside the box where a badge fits and touches no other; else the one farthest from others."""
-    (top, bottom), (left, right) = box
-    gap = radius - 2
-    corners = [
-        (top - gap, right + gap),
-        (top - gap, left - gap),
-        (bottom + gap, right + gap),
-        (bottom + gap, left - gap),
-    ]
-    fitted = [
-        (
-            int(np.clip(row, radius + 1, max(radius + 1, shape[0] - radius - 2))),
-            int(np.clip(column, radius + 1, max(radius + 1, shape[1] - radius - 2))),
+    """The centre of a badge at the rim of its region, the first that covers least of regions and of other badges."""
+    best, least = (radius + 1, radius + 1), np.inf
+    disc = np.hypot(*np.ogrid[-radius : radius + 1, -radius : radius + 1]) < radius
+    for row, column in np.rint(rim + (radius + 1) * _COMPASS).astype(int):
+        fitted = (
+            int(np.clip(row, radius + 1, max(radius + 1, inside.shape[0] - radius - 2))),
+            int(np.clip(column, radius + 1, max(radius + 1, inside.shape[1] - radius - 2))),
         )
-        for row, column in corners
-    ]
-    distances = [min((np.hypot(row - r, column - c) for r, c in taken), default=np.inf) for row, column in fitted]
-    for corner, distance in zip(fitted, distances, strict=True):
-        if distance > 2 * radius:
-            return corner
-    return fitted[int(np.argmax(distances))]
+        under = inside[fitted[0] - radius : fitted[0] + radius + 1, fitted[1] - radius : fitted[1] + radius + 1]
+        covered = (under & disc[: under.shape[0], : under.shape[1]]).sum()
+        near = min((np.hypot(fitted[0] - r, fitted[1] - c) for r, c in taken), default=np.inf)
+        cost = covered + 1000 * max(0.0, 2 * radius - near)
+        if cost < least:
+            best, least = fitted, cost
+    return best
 
 
 def _badge(levels: np.ndarray, number: int, centre: tuple[int, int], radius: int) -> None:

@@ -8,7 +8,7 @@ from halescan.types import CaseResult, Note, ScanResult
 DOUBTS = ("other-modality", "unlike-training")
 
 #: Notes by weight, the heaviest first; within a weight in this order. What is not listed counts as a limit.
-_VALIDITY = (*DOUBTS, "poor-reconstruction", "differs-from-reference", "too-few-healthy", "map-tells-little")
+_VALIDITY = (*DOUBTS, "poor-reconstruction", "differs-from-reference", "map-tells-little")
 _EXAMINED = (
     "mask-everything",
     "lungs-not-found",

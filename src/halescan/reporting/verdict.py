@@ -24,7 +24,8 @@ def verdict_kind(result: CaseResult) -> str:
 def headline(result: CaseResult, lang: Lang) -> str:
     """The one line that is read for certain."""
     doubts = doubts_of(result)
-    return sentence(f"headline-{doubts[0].key}" if doubts else f"headline-{result.verdict.decision}", lang)
+    decided = "region-alone" if _region_alone(result) else result.verdict.decision
+    return sentence(f"headline-{doubts[0].key if doubts else decided}", lang)
 
 
 def verdict_sentences(result: CaseResult, lang: Lang) -> tuple[str, ...]:
@@ -34,6 +35,8 @@ def verdict_sentences(result: CaseResult, lang: Lang) -> tuple[str, ...]:
     if verdict.why_withheld is not None:
         said.append(_why(result, verdict.why_withheld, lang))
     said += _decision(verdict, lang, doubtful=bool(doubts))
+    if _region_alone(result):
+        said.append(sentence("region-alone", lang, rate=verdict.false_alarms))
     if verdict.p_value is None:
         return (*said, *(() if verdict.why_withheld is not None else (sentence("p-missing", lang),)))
     return (*said, *_p_in_words(verdict, verdict.p_value, lang))
@@ -51,7 +54,8 @@ def verdict_facts(verdict: Verdict, lang: Lang) -> tuple[Fact, ...]:
         facts.append(Fact(sentence("threshold", lang), threshold))
         facts.append(Fact(sentence("false-alarms", lang), percent(verdict.false_alarms, lang)))
     if verdict.guarantee == "none" or not verdict.units:
-        return (*facts, Fact(sentence("calibration", lang), sentence("calibration-none", lang)))
+        none = "calibration-none" if verdict.units else "calibration-nobody"
+        return (*facts, Fact(sentence("calibration", lang), sentence(none, lang)))
     units = sentence(f"units-{verdict.unit}", lang)
     base = sentence("calibrated-on-value", lang, units_count=verdict.units, units=units)
     guarantee = sentence(f"guarantee-{verdict.guarantee}", lang)
@@ -63,13 +67,17 @@ def bare(shown: str) -> str:
     return shown.removeprefix("p\u00a0").removeprefix("=\u00a0")
 
 
+def _region_alone(result: CaseResult) -> bool:
+    """Whether a region lies above its threshold and the score does not: each has one of its own."""
+    regions = (finding for scan in result.scans for finding in scan.findings)
+    return result.verdict.decision == "not-above" and any(finding.above for finding in regions)
+
+
 def _why(result: CaseResult, why: Note, lang: Lang) -> str:
     """Why the decision is withheld, in the words of this case."""
     if why.key == "uncalibrated-level":
         volume = any(scan.slice_scores is not None for scan in result.scans)
         return sentence("uncalibrated-volume" if volume else "uncalibrated-image", lang)
-    if why.key == "rate-not-supported" and not result.verdict.units:
-        return sentence("no-calibration", lang)
     return note_sentence(why, lang)
 
 
@@ -83,8 +91,23 @@ def _decision(verdict: Verdict, lang: Lang, *, doubtful: bool) -> list[str]:
 
 def _p_in_words(verdict: Verdict, p: float, lang: Lang) -> tuple[str, str]:
     units = sentence(f"units-{verdict.unit}", lang)
-    stranger = max(0, round(p * (verdict.units + 1)) - 1)
-    how_many = "none" if stranger == 0 else "all" if stranger >= verdict.units else "one" if stranger == 1 else "many"
-    shown = p_value(p, lang, bound=verdict.bound)
-    words = sentence(f"p-in-words-{how_many}", lang, units_count=verdict.units, units=units, count=stranger, p=shown)
+    stranger = min(verdict.units, p * (verdict.units + 1) - 1)
+    words = sentence(
+        f"p-in-words-{_how_many(verdict, stranger)}",
+        lang,
+        units_count=verdict.units,
+        units=units,
+        count=round(stranger),
+        share=stranger / verdict.units,
+        p=p_value(p, lang, bound=verdict.bound),
+    )
     return words, sentence("p-is-not", lang, units=units)
+
+
+def _how_many(verdict: Verdict, stranger: float) -> str:
+    """Which words say how many healthy units are at least as strange: of one with several scans a part may be."""
+    if verdict.bound:
+        return "none"
+    if abs(stranger - round(stranger)) > 1e-3:
+        return "share"
+    return "all" if round(stranger) >= verdict.units else "one" if round(stranger) == 1 else "many"

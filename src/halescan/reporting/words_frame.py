@@ -16,6 +16,10 @@ FRAME: dict[str, tuple[str, str]] = {
     "verdict": ("Result", "Résultat"),
     "headline-above": ("Unusual relative to the healthy reference", "Inhabituel par rapport à la référence saine"),
     "headline-not-above": ("No deviation above the set threshold", "Aucun écart au-dessus du seuil fixé"),
+    "headline-region-alone": (
+        "The score is not above the set threshold; a region is above its own",
+        "Score sous le seuil fixé ; une zone dépasse le sien",
+    ),
     "headline-withheld": ("Scored, but no decision is made", "Score calculé, sans décision"),
     "headline-other-modality": (
         "Read with caution: not the kind of scan this model was made for",
@@ -53,6 +57,12 @@ FRAME: dict[str, tuple[str, str]] = {
         "The score, its p-value and the map stand; only the yes-or-no decision is withheld.",
         "Le score, sa valeur p et la carte restent utilisables ; seule la décision (oui ou non) n’est pas rendue.",
     ),
+    "region-alone": (
+        "Score and regions have thresholds of their own, each set at a false-alarm rate of {rate:%}: among healthy "
+        "cases one or the other is passed more often than that.",
+        "Le score et les zones ont chacun leur seuil, fixé à un taux de faux positifs de {rate:%} : parmi les cas "
+        "sains, l’un ou l’autre est dépassé plus souvent.",
+    ),
     "p-in-words-none": (
         "Of {units_count} healthy {units}, none looked at least this strange: {p}. With more healthy {units} the "
         "bound would be finer.",
@@ -62,6 +72,12 @@ FRAME: dict[str, tuple[str, str]] = {
     "p-in-words-one": (
         "Of {units_count} healthy {units}, one looked at least this strange: {p}.",
         "Sur {units_count} {units}, un seul score est au moins aussi élevé : {p}.",
+    ),
+    "p-in-words-share": (
+        "Of {units_count} healthy {units}, each counted by the share of its scans, {share:%} looked at least this "
+        "strange: {p}.",
+        "Sur {units_count} {units}, où chacun compte pour la part de ses examens, {share:%} ont un score au moins "
+        "aussi élevé : {p}.",
     ),
     "p-in-words-many": (
         "Of {units_count} healthy {units}, {count} looked at least this strange: {p}.",
@@ -97,12 +113,6 @@ FRAME: dict[str, tuple[str, str]] = {
         "comparé à rien, d’où ni valeur p ni décision. Un étalonnage sur des images isolées saines (halescan "
         "recalibrate) donnerait les deux.",
     ),
-    "no-calibration": (
-        "This model was calibrated on no healthy case, so there is neither p-value nor decision; score and map are "
-        "shown as they are.",
-        "Ce modèle n’a été étalonné sur aucun cas sain : il n’y a ni valeur p ni décision ; score et carte sont "
-        "présentés tels quels.",
-    ),
     # "healthy" stands in the English sentences, because French needs it after the noun; French sentences agree with
     # "score" and not with the unit, whose gender changes
     "units-case": ("cases", "cas sains"),
@@ -115,6 +125,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "calibrated-on": ("Calibrated on", "Étalonné sur"),
     "calibration": ("Calibration", "Étalonnage"),
     "calibration-none": ("none for this kind of case", "aucun pour ce type de cas"),
+    "calibration-nobody": ("none", "aucun"),
     "calibrated-on-value": ("{units_count} healthy {units}", "{units_count} {units}"),
     "guarantee-split": ("split conformal", "prédiction conforme, part réservée"),
     "guarantee-cross": ("cross-conformal (weaker guarantee)", "conforme croisée (garantie plus faible)"),

@@ -165,10 +165,11 @@ NOTES: dict[str, tuple[str, str]] = {
         "Un taux de faux positifs de {asked:%} demande {needed} cas sains pour l’étalonnage ; ce modèle en a {units} "
         "et permet au mieux {strictest:%}.",
     ),
-    "too-few-healthy": (
-        "The model learned from too few healthy scans to decide; scores and maps are shown as they are.",
-        "Le modèle a été entraîné sur trop peu d’examens sains pour décider ; scores et cartes sont présentés tels "
-        "quels.",
+    "not-calibrated": (
+        "This model was calibrated on no healthy case, so there is neither p-value nor decision; score and map are "
+        "shown as they are. A false-alarm rate of {asked:%} needs {needed} healthy cases.",
+        "Ce modèle n’a été étalonné sur aucun cas sain : il n’y a ni valeur p ni décision ; score et carte sont "
+        "présentés tels quels. Un taux de faux positifs de {asked:%} demande {needed} cas sains.",
     ),
     "cross-conformal": (
         "There were too few healthy scans to set a calibration part aside; the p-value is cross-conformal, a weaker "
@@ -177,12 +178,11 @@ NOTES: dict[str, tuple[str, str]] = {
         "conforme croisée, une garantie plus faible.",
     ),
     "measured-on-learned": (
-        "No healthy scan but those the model learned from was at hand: the colours of the map, the regions and the "
-        "plain rule come from these and mark more than they should. Calibrate on healthy scans of other patients "
-        "(recalibrate).",
-        "Aucun examen sain autre que ceux de l’apprentissage n’était disponible : les couleurs de la carte, les zones "
-        "et la règle simple en proviennent et signalent plus qu’elles ne devraient. Étalonnez sur des examens sains "
-        "d’autres patients (recalibrate).",
+        "No healthy scan but those the model learned from was at hand: the colours of the map and the regions come "
+        "from these and mark more than they should. Calibrate on healthy scans of other patients (recalibrate).",
+        "Aucun examen sain autre que ceux de l’apprentissage n’était disponible : les couleurs de la carte et les "
+        "zones en proviennent et signalent plus qu’elles ne devraient. Étalonnez sur des examens sains d’autres "
+        "patients (recalibrate).",
     ),
     "sought-darker": (
         "The map points where the image is both strange and darker than in health: a bright lesion raises the score "

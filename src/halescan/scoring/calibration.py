@@ -199,10 +199,10 @@ class Calibration:
     def _why_withheld(self, rate: float, level: Level) -> Note:
         if level != self.level and self.units:  # without units, calibrating on this level would change nothing
             return Note("uncalibrated-slide" if level == "slide" else "uncalibrated-level")
-        return Note(
-            "rate-not-supported",
-            {"asked": float(rate), "strictest": self.strictest_rate, "units": self.units, "needed": units_for(rate)},
-        )
+        told = {"asked": float(rate), "needed": units_for(rate)}
+        if not self.units:
+            return Note("not-calibrated", told)
+        return Note("rate-not-supported", {**told, "strictest": self.strictest_rate, "units": self.units})
 
 
 def units_support(units: int, rate: float) -> bool:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -158,6 +159,8 @@ def _fill(
         (new / "card.md").write_text(card, encoding="utf-8")
     files = {name: _describe(new / name) for name in sorted(_CHECKED) if (new / name).is_file()}
     _write_json(new / "model.json", {**record, "schema": f"{SCHEMA}/{VERSION}", "files": files})
+    readable = stat.S_IMODE((new / "model.json").stat().st_mode)
+    (new / "weights.safetensors").chmod(readable)  # safetensors leaves it to the owner alone
     for path in new.iterdir():
         _sync(path)
     _sync(new)

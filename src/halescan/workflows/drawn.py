@@ -32,7 +32,7 @@ def poor_reconstruction(detector: Detector, mean: HealthyMean, images: Images) -
         channels = [c for c in range(drawn.shape[1]) if not np.array_equal(drawn[:, c], batch.images[:, c])]
         error = _error(batch, drawn, channels)
         usual = _error(batch, np.broadcast_to(mean.mean, batch.images.shape), channels)
-        if channels and not error < usual:
+        if channels and usual > 0 and not error < usual:  # of one image alone the mean is that image
             told = {"error": float(np.nan_to_num(error, nan=_WORST, posinf=_WORST)), "mean_error": usual}
             return Note("poor-reconstruction", {"method": one.name, **told})
     return None

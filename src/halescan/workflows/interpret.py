@@ -246,20 +246,18 @@ def map_notes(model: Model, results: Sequence[ScanResult]) -> Iterator[Note]:
 
 
 def model_notes(model: Model, calibration: Calibration, errors: np.ndarray) -> Iterator[Note]:
-    """What is to be said of the model, and its plain rule on the errors `(n,)` of a case's images."""
+    """What is to be said of the model, and its plain rule on the errors `(n,)` of a case's images, if it has one."""
     if model.poor_reconstruction is not None:
         yield model.poor_reconstruction
     if calibration.guarantee == "cross":
         yield Note("cross-conformal", {"units": calibration.units})
-    if calibration.guarantee == "none":
-        yield Note("measured-on-learned")
     if model.record.get("encoder") == "own":
         yield Note("own-encoder")
     if "abnormal" in model.record["training_set"]:
         yield Note("supervised", {"count": model.record["training_set"]["abnormal"]["scans"]})
     if model.places.direction is not None:
         yield Note(f"sought-{model.profile.sought}")
-    yield _rule_note(model, errors)
+    yield Note("measured-on-learned") if calibration.guarantee == "none" else _rule_note(model, errors)
 
 
 def _rule_note(model: Model, errors: np.ndarray) -> Note:
