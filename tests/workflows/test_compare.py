@@ -79,9 +79,9 @@ def test_where_patients_are_too_few_for_the_rate_methods_are_trained_once_and_pa
     few = with_few(data, tmp_path / "few", 3)
     done = run(few, tmp_path / "out", detectors=["healthy-atlas:1"], settings={}, keep_models=True)
     said = (
-        "3 healthy patients do not support a false-alarm rate of 5 % (19 would): no method was calibrated, each was "
-        "trained once, there are no decisions, and the colours of the maps come from the scans learned from and mark "
-        "too much. --false-alarms 0.25 or more calibrates them"
+        "3 healthy patients do not support a false-alarm rate of 5 % (19 would): no method was calibrated (five "
+        "more trainings each), there are no decisions, and the colours of the maps come from the scans learned from "
+        "and mark too much. --false-alarms 0.25 or more calibrates them"
     )
     assert said in done.record["sets"][0]["remarks"]
     for name in ("report.html", "table.md"):
@@ -95,7 +95,10 @@ def test_where_patients_are_too_few_for_the_rate_methods_are_trained_once_and_pa
 def test_a_single_patient_calibrates_at_no_rate(data: Path, tmp_path: Path) -> None:
     one = with_few(data, tmp_path / "one", 1)
     done = run(one, tmp_path / "out", detectors=["healthy-atlas:1"], settings={}, false_alarms=0.5)
-    assert done.record["sets"][0]["remarks"][-1].startswith("one healthy patient calibrates no method")
+    assert any("are of one patient" in warning for warning in done.record["sets"][0]["warnings"])
+    page = (done.out / "report.html").read_text(encoding="utf-8")
+    assert "are of one patient" in page
+    assert "threshold set on healthy calibration scans" not in page
 
 
 def test_page_and_table_hold_the_figures_and_no_name_of_a_person_or_file(compared: Compared, data: Path) -> None:

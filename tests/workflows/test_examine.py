@@ -237,7 +237,7 @@ def test_a_grey_scan_gets_no_p_value_from_a_method_that_compares_contrasts(tmp_p
     [
         ([{"gives_location": False, "findings": []}], "no map"),
         ([{"gives_location": True, "findings": []}], "0 regions"),
-        ([{"gives_location": True, "findings": [{"above": True}]}], "1 region, 1 above the threshold"),
+        ([{"gives_location": True, "findings": [{"above": True}]}], "1 region, 1 above its own threshold"),
     ],
 )
 def test_a_method_without_a_map_is_not_said_to_have_found_no_region(scans: list[dict], said: str) -> None:

@@ -300,6 +300,9 @@ def _line(record: dict[str, Any]) -> str:
     p_value = verdict["p_value"]
     said = "p not available" if p_value is None else f"p {'≤' if verdict['p_value_is_bound'] else '='} {p_value:.3g}"
     decision = DECISIONS.get(verdict["decision"], "decision withheld")
+    regions_above = any(found["above"] for scan in record["scans"] for found in scan["findings"])
+    if verdict["decision"] == "not-above" and regions_above:  # each has a threshold of its own
+        decision = "score not above the set threshold"
     return f"{record['case']}  score {verdict['score']:.4g}  {said}  {decision}  {regions(record)}{_doubt(record)}"
 
 
@@ -317,7 +320,9 @@ def regions(record: dict[str, Any]) -> str:
         return "no map"
     found = [finding for scan in record["scans"] for finding in scan["findings"]]
     above = sum(finding["above"] is True for finding in found)
-    return f"{len(found)} region{'s' * (len(found) != 1)}" + (f", {above} above the threshold" if found else "")
+    return f"{len(found)} region{'s' * (len(found) != 1)}" + (
+        f", {above} above {'its' if len(found) == 1 else 'their'} own threshold" if found else ""
+    )
 
 
 def _features(differences: Sequence[Difference]) -> str:

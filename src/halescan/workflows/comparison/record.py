@@ -22,6 +22,7 @@ from halescan.workflows.judged import label_of
 from halescan.workflows.model import packages
 
 SCHEMA = "halescan.comparison/1"
+_COLOURS = "the colours of the maps come from the scans learned from and mark too much"
 
 
 def comparison_record(
@@ -78,6 +79,7 @@ def _set_record(
         "warnings": [
             *(one["sentence"] for one in leaks["warnings"] if one["level"] != "minor"),
             *shortcuts(ranking, rows),
+            *_single_patient(dataset),
         ],
         "above_chance": above_chance(ranking),
         "remarks": [
@@ -93,19 +95,27 @@ def _set_record(
     }
 
 
+def _single_patient(dataset: DataSet) -> list[str]:
+    """That one patient tells nothing of how healthy people vary."""
+    if dataset.units != 1:
+        return []
+    return [
+        f"all {len(dataset.train_cohort)} healthy training scans are of one patient: how healthy people vary cannot be "
+        f"learned from them, no method is calibrated, there are no decisions, and {_COLOURS}"
+    ]
+
+
 def _not_calibrated(dataset: DataSet, done: Sequence[Done]) -> list[str]:
     """Why there are no decisions, where the plan left calibrating out."""
-    units, colours = dataset.units, "the colours of the maps come from the scans learned from and mark too much"
-    if units == 1:
-        return [f"one healthy patient calibrates no method: there are no decisions, and {colours}"]
-    if units is None or all(one.cell.request.get("folds", True) for one in done):
+    units = dataset.units
+    if units is None or units == 1 or all(one.cell.request.get("folds", True) for one in done):
         return []
     rate = done[0].cell.request["false_alarms"]
     strictest = math.ceil(1000 / (units + 1)) / 10
     who = "patients" if dataset.train_cohort.patients else "patients or groups of near-copies"
     return [
         f"{units} healthy {who} do not support a false-alarm rate of {100 * rate:g} % ({units_for(rate)} would): no "
-        f"method was calibrated, each was trained once, there are no decisions, and {colours}. "
+        f"method was calibrated (five more trainings each), there are no decisions, and {_COLOURS}. "
         f"--false-alarms {strictest / 100:g} or more calibrates them"
     ]
 

@@ -107,7 +107,7 @@ def _used(one: Mapping[str, Any]) -> dict[str, str]:
     columns = {key: head for key, head in _COLUMNS.items() if any(row[key] is not None for row in rows)}
     asked = next((line["false_alarms"]["asked"] for line in one["ranking"] if line["false_alarms"]), None)
     if "alarms" in columns and asked is not None:
-        columns["alarms"] = f"false alarms at {asked:.0%} asked"
+        columns["alarms"] = f"false alarms at {100 * asked:g} % asked"
     return columns
 
 
