@@ -422,7 +422,7 @@ def _badge(levels: np.ndarray, number: int, centre: tuple[int, int], radius: int
     first = (max(0, -top), max(0, -left))
     target = levels[max(0, top) : top + side, max(0, left) : left + side]
     shown = (slice(first[0], first[0] + target.shape[0]), slice(first[1], first[1] + target.shape[1]))
-    seen = (distance < radius + 1.5)[shown]
+    seen = ((distance < radius) | (rim > 0.05))[shown]
     target[seen] = badge[shown][seen]
 
 
