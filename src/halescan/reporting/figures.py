@@ -20,9 +20,8 @@ from halescan.reporting.view import Box, View, view_of
 from halescan.types import Finding, Scan, ScanResult
 
 _OUTLINE, _HALO, _GREYS = LEVELS, LEVELS + 16, LEVELS + 32  # where these entries of the palette start
-_COMPASS = np.array([(-1, 1), (-1, -1), (1, 1), (1, -1), (-1, 0), (0, 1), (1, 0), (0, -1)]) / np.sqrt(
-    [[2], [2], [2], [2], [1], [1], [1], [1]]
-)  # directions (down, across) in which a badge may lie off its region, in the order they are tried
+_WAYS = np.array([(-1, 1), (-1, -1), (1, 1), (1, -1), (-1, 0), (0, 1), (1, 0), (0, -1)], float)  # down, across
+_COMPASS = _WAYS / np.linalg.norm(_WAYS, axis=1, keepdims=True)  # where a badge may lie off its region, tried in turn
 _BARS_MM = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 
 
