@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy.ndimage import binary_dilation, binary_erosion, find_objects, label
+from scipy.ndimage import find_objects, label
 
 from halescan.reporting.colours import LEVELS, level_of, palette
 from halescan.reporting.lettering import text_font
@@ -325,7 +325,9 @@ def _outline(levels: np.ndarray, values: np.ndarray, threshold: float, boxes: Se
         steepness = np.hypot(down, across)
         # first-order distance to the line, in pixels; on a plateau there is no line
         distance = np.abs(patch - threshold) / np.maximum(steepness, 1e-6 + 1e-3 * steepness.max(initial=0.0))
-        distance[~_at_edge(patch >= threshold)] = np.inf  # beside a cliff, as at the mask's rim, it would mislead
+        near = np.argwhere(distance < 3.2)
+        # beside a cliff, as at the mask's rim, the first order misleads
+        distance[tuple(near[_far_from_edge(near, patch >= threshold)].T)] = np.inf
         line = np.clip(1.7 - distance, 0.0, 1.0)
         halo = np.clip(3.2 - distance, 0.0, 1.0)
         target = levels[where]
@@ -333,11 +335,13 @@ def _outline(levels: np.ndarray, values: np.ndarray, threshold: float, boxes: Se
         target[line > 0.05] = (_OUTLINE + np.round(15 * line)).astype(np.uint8)[line > 0.05]
 
 
-def _at_edge(inside: np.ndarray) -> np.ndarray:
-    """Where a region `(h, w)` begins or ends within four pixels."""
-    return np.asarray(
-        binary_dilation(inside, iterations=4) & ~binary_erosion(inside, iterations=4, border_value=True), bool
-    )
+def _far_from_edge(places: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """`(n,)` which places `(n, 2)` see the same side of all regions `(h, w)` for four pixels in eight directions."""
+    far = np.ones(len(places), bool)
+    own, last = inside[tuple(places.T)], np.array(inside.shape) - 1
+    for step in np.rint([reach * way for reach in (1, 2, 3, 4) for way in _COMPASS]).astype(int):
+        far &= inside[tuple(np.clip(places + step, 0, last).T)] == own
+    return far
 
 
 def _frame(levels: np.ndarray, boxes: Sequence[Box]) -> None:
@@ -357,34 +361,23 @@ def _number(levels: np.ndarray, numbers: Sequence[int], boxes: Sequence[Box], in
         inside: `(h, w)` the pixels of all regions; where there are none, the boxes themselves are drawn.
     """
     radius = 12
-    regions = label(inside, structure=np.ones((3, 3)))[0]
     taken: list[tuple[float, float]] = []
     for number, box in zip(numbers, boxes, strict=True):
-        centre = _free_place(_rim(box, regions), inside, radius, taken)
+        centre = _free_place(_rim(box, inside), inside, radius, taken)
         taken.append(centre)
         _badge(levels, number, centre, radius)
 
 
-def _rim(box: Box, regions: np.ndarray) -> np.ndarray:
+def _rim(box: Box, inside: np.ndarray) -> np.ndarray:
     """`(8, 2)` the outermost places of the region that fills a box, in eight directions; without one, of the box."""
     rows, columns = np.meshgrid(*((start, stop - 1) for start, stop in box), indexing="ij")
     places = np.stack([rows.ravel(), columns.ravel()], axis=1)
-    here = regions[slice(*box[0]), slice(*box[1])]
-    if here.any():
-        extents = find_objects(regions)
-        own = max(np.unique(here[here > 0]), key=lambda number: _share_in_common(extents[number - 1], box))
-        places = np.argwhere(here == own) + np.array([box[0][0], box[1][0]])
-    return np.asarray(places[np.argmax(places @ _COMPASS.T, axis=0)])
-
-
-def _share_in_common(extent: tuple[slice, slice], box: Box) -> float:
-    """Area that two boxes share over the area that either covers."""
-    shared = area = other = 1
-    for own, (start, stop) in zip(extent, box, strict=True):
-        shared *= max(0, min(own.stop, stop) - max(own.start, start))
-        area *= own.stop - own.start
-        other *= stop - start
-    return shared / (area + other - shared)
+    parts = label(inside[slice(*box[0]), slice(*box[1])], structure=np.ones((3, 3)))[0]
+    extents = find_objects(parts)
+    if extents:
+        sides = [np.prod([axis.stop - axis.start for axis in extent]) for extent in extents]
+        places = np.argwhere(parts == 1 + np.argmax(sides)) + np.array([box[0][0], box[1][0]])
+    return np.stack([places[np.argmax(places[:, 0] * down + places[:, 1] * across)] for down, across in _COMPASS])
 
 
 def _free_place(
