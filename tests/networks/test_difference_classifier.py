@@ -30,7 +30,6 @@ def test_an_image_alone_gives_what_it_gives_in_a_batch(kind: str, grid: tuple[in
 
 @each
 def test_it_learns_to_tell_a_spot_from_none(kind: str) -> None:
-    torch.manual_seed(0)
     net = build(kind, (16, 16)).train()
     images, truth = torch.rand(32, 1, 16, 16) * 0.3, torch.arange(32) % 2
     images[truth == 1, :, 4:9, 6:11] += 0.5
