@@ -31,6 +31,13 @@ def test_no_more_than_so_many_wait_and_no_more_than_so_many_bytes():
     assert len(heavy) <= 2
 
 
+def test_the_next_is_begun_before_a_result_is_handed_over():
+    second = Event()
+    stream = ahead(lambda number: number and second.set(), range(20), jobs=1, most=1)
+    next(stream)
+    assert second.wait(5)
+
+
 def test_one_thing_larger_than_the_limit_is_done_all_the_same():
     assert list(ahead(lambda size: size, [500, 5, 700], jobs=1, most=2, bytes_of=int, most_bytes=100)) == [500, 5, 700]
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from halescan.types import Batch
 from halescan.workflows.measure import TOGETHER
@@ -25,6 +26,20 @@ def test_a_long_volume_is_measured_in_parts_and_comes_back_whole(model_folder: P
     measure = load_model(model_folder).measure
     count = TOGETHER + 3
     assert measure(Batch(images(count))).maps.shape == (count, 64, 64)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_every_thread_gets_a_part_of_the_images_no_larger_than_it_takes_well(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    model = load_model(model_folder)
+    sizes: list[int] = []
+    score = model.detector.score
+    monkeypatch.setattr(model.detector, "score", lambda part: sizes.append(len(part)) or score(part))
+    monkeypatch.setattr("torch.get_num_threads", lambda: threads)
+    monkeypatch.setattr(type(model.detector), "at_once", 4)
+    model.measure(Batch(images(6)))
+    assert sorted(sizes) == {1: [2, 4], 2: [3, 3], 3: [2, 2, 2]}[threads]
 
 
 def test_the_slices_of_one_volume_are_filtered_across_and_single_images_are_not(model_folder: Path) -> None:

@@ -24,12 +24,13 @@ def ahead(
 ) -> Iterator[Result]:
     """`work(thing)` for each thing, in order, some of them done before they are asked for.
 
-    An error of `work` is raised where its result would have come. Leaving early cancels what has not begun.
+    An error of `work` is raised where its result would have come. Leaving early cancels what has not begun. The next
+    thing is begun before a result is handed over, so that even with one waiting, the caller and a thread both work.
 
     Args:
         jobs: Threads; 0 does the work just when it is asked for, and spares threads that would only get in each
             other's way.
-        most: Results waiting at most, so that memory stays flat.
+        most: Results waiting at most beside the one handed over, so that memory stays flat.
         bytes_of: How large a thing's result is.
         most_bytes: Bytes waiting at most; one thing may be larger by itself.
     """
@@ -42,11 +43,16 @@ def ahead(
         try:
             for thing in things:
                 size = bytes_of(thing)
+                due: Future[Result] | None = None
                 while waiting and (len(waiting) >= most or held + size > most_bytes):
-                    held -= waiting[0][1]
-                    yield waiting.popleft()[0].result()
+                    if due is not None:
+                        yield due.result()
+                    due, gone = waiting.popleft()
+                    held -= gone
                 waiting.append((pool.submit(work, thing), size))
                 held += size
+                if due is not None:
+                    yield due.result()
             while waiting:
                 yield waiting.popleft()[0].result()
         finally:

@@ -30,6 +30,7 @@ class Detector(Learner):
     gives_map: ClassVar[bool] = True
     watches: ClassVar[bool] = False  # whether `check` images are of use to `fit`
     leaves_out: ClassVar[bool] = False  # whether `left_out` knows how to forget an image
+    at_once: ClassVar[int] = 4  # images a thread of a processor scores together: few enough to stay in its cache
 
     def fit(
         self,

@@ -59,6 +59,7 @@ class PatchCore(FeatureDetector[FeatureSpace]):
     summary = "distance to the nearest healthy patch, of the same place or of any; remembers examples to show"
     source = "https://arxiv.org/abs/2106.08265"
     leaves_out = True
+    at_once = 16  # the backbone takes one after the other; a search is the cheaper the more ask together
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "cpu": {},
         "paper": {

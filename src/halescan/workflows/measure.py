@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from halescan.data.profiles import Profile
 from halescan.detectors import Detector
@@ -15,7 +16,6 @@ from halescan.workflows.side_by_side import side_by_side
 
 TOGETHER = 32  # images measured together
 AT_ONCE = 16  # images in one pass of a network
-_AT_ONCE_ON_CPU = 4  # few enough to stay in its cache
 _ANSWERS = ("map", "image", "reconstruction", "neighbours")
 
 
@@ -108,7 +108,9 @@ class Measure:
     def _answer(self, batch: Batch) -> Scores:
         """The detector's answer, a few images at a time: memory stays flat, and threads work side by side."""
         device = self.detector.device
-        size = _AT_ONCE_ON_CPU if device.type == "cpu" else AT_ONCE
+        size = AT_ONCE
+        if device.type == "cpu":
+            size = min(self.detector.at_once, max(1, -(-len(batch) // torch.get_num_threads())))
         parts = side_by_side(self.detector.score, [*_parts(batch, size)], device=device)
         return (
             parts[0]
