@@ -63,7 +63,7 @@ def rate(work):
 count = whole(few) and bare(16) and whole(many)  # both are warm now
 print(json.dumps([{"bare": rate(lambda: bare(count)), "examine": rate(lambda: whole(many))} for _ in range(runs)]))
 """
-RUNS = 3  # of each throughput
+RUNS = 5  # of each throughput
 RESNET = """
 import sys, torch
 from transformers import ResNetConfig, ResNetModel

@@ -13,7 +13,7 @@ from PIL import Image
 from halescan.errors import OutputError, ScanError, SettingError, TrainingError
 from halescan.io import read
 from halescan.synthesis.cohort import PhantomFolders
-from halescan.workflows.examine import examine, regions
+from halescan.workflows.examine import decision, examine, regions
 from halescan.workflows.recalibrate import recalibrate
 from halescan.workflows.train import train
 from tests.detectors.bodies import contrasts
@@ -147,6 +147,15 @@ def test_identities_are_joined_only_when_asked_and_only_at_home(
     assert (own_home / "identity.csv").stat().st_mode & 0o077 == 0
 
 
+def test_an_identity_list_that_cannot_be_written_is_told_before_any_work(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path, own_home: Path
+) -> None:
+    (own_home / "identity.csv").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"identity\.csv"):
+        examine(model_folder, phantoms.new, out=tmp_path / "out", identity=True, **QUICK)
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_scans_of_another_kind_are_noticed_and_recalibration_is_named(
     phantoms: PhantomFolders, test_set: Path, model_folder: Path, tmp_path: Path
 ) -> None:
@@ -242,3 +251,20 @@ def test_a_grey_scan_gets_no_p_value_from_a_method_that_compares_contrasts(tmp_p
 )
 def test_a_method_without_a_map_is_not_said_to_have_found_no_region(scans: list[dict], said: str) -> None:
     assert regions({"notes": [], "scans": scans}) == said
+
+
+@pytest.mark.parametrize(
+    ("decided", "region_above", "said"),
+    [
+        ("above", True, "above the set threshold"),
+        ("not-above", None, "no deviation above the set threshold"),
+        ("not-above", False, "no deviation above the set threshold"),
+        ("not-above", True, "score not above the set threshold"),
+        ("withheld", True, "decision withheld"),
+    ],
+)
+def test_a_case_is_not_said_to_lack_deviations_where_one_of_its_regions_lies_above_its_own_threshold(
+    decided: str, region_above: bool | None, said: str
+) -> None:
+    findings = [] if region_above is None else [{"above": region_above}]
+    assert decision({"verdict": {"decision": decided}, "scans": [{"findings": findings}]}) == said

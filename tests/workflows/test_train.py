@@ -101,6 +101,23 @@ def test_what_was_learned_from_next_to_nothing_says_so(
     assert said in (tmp_path / "model" / "card.md").read_text()
 
 
+def test_what_was_made_says_how_many_images_the_calibrating_units_are_and_names_no_empty_part(tmp_path: Path) -> None:
+    (tmp_path / "healthy").mkdir()
+    rows = ["file,patient"]
+    for number, image in enumerate(healthy(30, grid=(32, 32))):
+        np.save(tmp_path / "healthy" / f"{number}.npy", image[0])
+        rows.append(f"{number}.npy,{number // 2}")
+    (tmp_path / "healthy" / "manifest.csv").write_text("\n".join(rows))
+    model = train(tmp_path / "healthy", out=tmp_path / "model", profile="generic", detector="healthy-atlas")
+    units, images = model.healthy.calibration.units, model.record["training_set"]["calibrate"]
+    learned = model.record["training_set"]
+    chosen = f"chose with {learned['choose']}, " if learned["choose"] else ""
+    assert images > units
+    assert model.lines()[1].startswith(
+        f"learned from {learned['learn']} images, {chosen}calibrated on {units} healthy patients ({images} images)"
+    )
+
+
 @pytest.mark.parametrize(("side", "said"), [(8, True), (16, True), (40, False), (64, False)])
 def test_scans_enlarged_to_what_they_do_not_show_are_told(tmp_path: Path, side: int, said: bool) -> None:
     (tmp_path / "healthy").mkdir()

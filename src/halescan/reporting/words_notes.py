@@ -120,8 +120,8 @@ NOTES: dict[str, tuple[str, str]] = {
         "ni part.",
     ),
     "left-out": (
-        "Images left out because another label or split was asked for: {count}; kept: {kept}.",
-        "Images écartées, car d’une autre étiquette ou d’une autre part que demandé : {count} ; conservées : {kept}.",
+        "Images of another label or split, left out: {count}; kept: {kept}.",
+        "Images d’une autre étiquette ou d’une autre part, écartées : {count} ; conservées : {kept}.",
     ),
     "patients-unknown": (
         "Patients are unknown; groups of near-identical images stand in for them.",

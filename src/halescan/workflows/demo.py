@@ -15,7 +15,7 @@ from halescan.reporting.words import language
 from halescan.synthesis.cohort import write_cohort
 from halescan.training.run import Progress, say_nothing
 from halescan.workflows.cases import cases_of
-from halescan.workflows.examine import examine, new_scans, regions
+from halescan.workflows.examine import decision, examine, new_scans, regions
 from halescan.workflows.train import train
 
 HEALTHY_SLICES, HEALTHY_VOLUMES = 160, 48
@@ -123,7 +123,6 @@ def _told(out: Path, records: dict[str, dict[str, Any]]) -> list[str]:
 
 def _found(record: dict[str, Any]) -> str:
     verdict = record["verdict"]
-    said = {"above": "above the threshold", "not-above": "no deviation above the threshold"}
     p_value = verdict["p_value"]
     p_text = "" if p_value is None else f", p {'≤' if verdict['p_value_is_bound'] else '='} {p_value:.3f}"
-    return f"{said.get(verdict['decision'], 'decision withheld')}{p_text}; {regions(record)}"
+    return f"{decision(record)}{p_text}; {regions(record)}"

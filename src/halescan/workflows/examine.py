@@ -120,6 +120,9 @@ def examine(
     plan = [_Planned.of(case, out, opened_model, settings) for case in cases]
     done = [_finished(planned, overwrite) for planned in plan]
     todo = [planned for planned, record in zip(plan, done, strict=True) if record is None]
+    if identity:  # before the work: a list that cannot be written is told at once, and no report is without its person
+        for planned in plan:
+            _remember(planned)
     workers = jobs or os.cpu_count() or 1
     flat = [case for case in cases if not holds_slide(case)]
     kept = Kept({planned.case.key for planned in todo})
@@ -144,9 +147,6 @@ def examine(
         problems += writer.finish()
     records = [_read_record(planned.folder) for planned in plan]
     found = tuple(record for record in records if record is not None)
-    if identity:
-        for planned in plan:
-            _remember(planned)
     write_cases_csv(found, out / "cases.csv")
     log.info("examined %d cases", len(found))
     return Examination(out, found, tuple(problems), differences, sum(record is not None for record in done))
@@ -299,11 +299,18 @@ def _line(record: dict[str, Any]) -> str:
     verdict = record["verdict"]
     p_value = verdict["p_value"]
     said = "p not available" if p_value is None else f"p {'≤' if verdict['p_value_is_bound'] else '='} {p_value:.3g}"
-    decision = DECISIONS.get(verdict["decision"], "decision withheld")
+    return (
+        f"{record['case']}  score {verdict['score']:.4g}  {said}  {decision(record)}  {regions(record)}{_doubt(record)}"
+    )
+
+
+def decision(record: dict[str, Any]) -> str:
+    """The decision on a case in words."""
+    decided = record["verdict"]["decision"]
     regions_above = any(found["above"] for scan in record["scans"] for found in scan["findings"])
-    if verdict["decision"] == "not-above" and regions_above:  # each has a threshold of its own
-        decision = "score not above the set threshold"
-    return f"{record['case']}  score {verdict['score']:.4g}  {said}  {decision}  {regions(record)}{_doubt(record)}"
+    if decided == "not-above" and regions_above:  # each has a threshold of its own
+        return "score not above the set threshold"
+    return DECISIONS.get(decided, "decision withheld")
 
 
 def _doubt(record: dict[str, Any]) -> str:

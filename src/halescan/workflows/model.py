@@ -126,9 +126,9 @@ class Model:
         learned, calibration = self.record["training_set"], self.healthy.calibration
         lines = [
             f"{self.detector.name} with profile {self.profile.name}: {learned['summary']}",
-            f"learned from {learned['learn']}, chose with {learned['choose']}, "
-            f"calibrated on {calibration.units} healthy {calibration.unit}s"
-            + (" by cross-conformal folds (a weaker guarantee)" if calibration.guarantee == "cross" else ""),
+            f"learned from {learned['learn']} images, "
+            + (f"chose with {learned['choose']}, " if learned["choose"] else "")
+            + _calibrated_on(calibration, 0 if "recalibrated_on" in self.record else learned["calibrate"]),
         ]
         if "abnormal" in learned:
             lines.append(f"supervised: learned from abnormal scans too, {learned['abnormal']['summary']}")
@@ -286,6 +286,13 @@ def card_facts(model: Model) -> dict[str, Any]:
             "versions": ", ".join(f"{name} {number}" for name, number in record["packages"].items()),
         },
     }
+
+
+def _calibrated_on(calibration: Calibration, images: int) -> str:
+    """How many units there were, and of how many images: the slices of a volume and near-copies are one unit."""
+    several = f" ({images} images)" if images > calibration.units else ""
+    folds = " by cross-conformal folds (a weaker guarantee)" if calibration.guarantee == "cross" else ""
+    return f"calibrated on {calibration.units} healthy {calibration.unit}s{several}{folds}"
 
 
 def _missed(record: dict[str, Any]) -> str:
