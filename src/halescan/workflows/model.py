@@ -126,7 +126,7 @@ class Model:
         learned, calibration = self.record["training_set"], self.healthy.calibration
         lines = [
             f"{self.detector.name} with profile {self.profile.name}: {learned['summary']}",
-            f"learned from {learned['learn']} images, "
+            f"learned from {learned['learn']} image{'s' * (learned['learn'] != 1)}, "
             + (f"chose with {learned['choose']}, " if learned["choose"] else "")
             + _calibrated_on(calibration, 0 if "recalibrated_on" in self.record else learned["calibrate"]),
         ]
@@ -292,7 +292,9 @@ def _calibrated_on(calibration: Calibration, images: int) -> str:
     """How many units there were, and of how many images: the slices of a volume and near-copies are one unit."""
     several = f" ({images} images)" if images > calibration.units else ""
     folds = " by cross-conformal folds (a weaker guarantee)" if calibration.guarantee == "cross" else ""
-    return f"calibrated on {calibration.units} healthy {calibration.unit}s{several}{folds}"
+    return (
+        f"calibrated on {calibration.units} healthy {calibration.unit}{'s' * (calibration.units != 1)}{several}{folds}"
+    )
 
 
 def _missed(record: dict[str, Any]) -> str:
