@@ -55,6 +55,7 @@ def test_everything_a_reader_of_the_paper_asks_for_is_there(evaluated: Path) -> 
     assert record["lesions"]["size_unit"] == "mm"
     assert record["reliability"]["healthy"] == 12
     assert record["reliability"]["units"] == 20
+    assert record["reliability"]["unit"] == "patient"
     assert record["reconstruction"] is record["subgroups"] is None
     for name in ("roc.png", "pr.png", "scores.png", "reliability.png", "froc.png"):
         assert (evaluated / name).read_bytes().startswith(b"\x89PNG")

@@ -58,6 +58,19 @@ def test_a_second_run_does_nothing_and_gives_the_same_table(
     assert [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("case-*/case.json"))] == times
 
 
+def test_the_table_of_a_folder_names_the_cases_of_earlier_runs_too(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    first, *others = sorted(phantoms.new.iterdir())
+    examine(model_folder, first, out=tmp_path / "out", **QUICK)
+    done = examine(model_folder, others, out=tmp_path / "out", **QUICK)
+    assert len(done.records) == len(others)
+    with (tmp_path / "out" / "cases.csv").open(encoding="utf-8") as table:
+        assert {row["case"] for row in csv.DictReader(table)} == {
+            path.name for path in (tmp_path / "out").glob("case-*")
+        }
+
+
 def test_results_of_other_settings_are_never_replaced_unasked(
     model_folder: Path, phantoms: PhantomFolders, tmp_path: Path
 ) -> None:
@@ -79,6 +92,11 @@ def test_a_broken_file_is_named_and_the_others_are_done(
     done = examine(model_folder, folder, out=tmp_path / "out", **QUICK)
     assert len(done.records) == 5
     assert len(done.problems) == 3
+
+
+def test_an_array_in_place_of_a_path_is_refused_with_the_way_out(model_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"got ndarray; save an array with numpy\.save"):
+        examine(model_folder, np.zeros((2, 64, 64)), out=tmp_path / "out")
 
 
 def test_a_folder_without_scans_is_refused(model_folder: Path, tmp_path: Path) -> None:
@@ -109,8 +127,10 @@ def test_the_map_lies_on_the_scan_in_any_viewer(model_folder: Path, tmp_path: Pa
 def test_a_volume_read_by_a_model_of_single_slices_is_shown_as_uncalibrated(model_folder: Path, tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(-1000, 400, (5, 48, 48)).astype(np.int16)
     nibabel.save(nibabel.Nifti1Image(pixels.T, np.eye(4)), tmp_path / "v.nii")
-    verdict = examine(model_folder, tmp_path / "v.nii", out=tmp_path / "out", **QUICK).records[0]["verdict"]
+    record = examine(model_folder, tmp_path / "v.nii", out=tmp_path / "out", **QUICK).records[0]
+    verdict = record["verdict"]
     assert verdict["decision"] == "withheld"
+    assert not [note for note in record["notes"] if note["key"].startswith("quantile-rule")]  # it knows images alone
     assert verdict["p_value"] is None
     assert verdict["score"] is not None
 
@@ -247,6 +267,7 @@ def test_a_grey_scan_gets_no_p_value_from_a_method_that_compares_contrasts(tmp_p
         ([{"gives_location": False, "findings": []}], "no map"),
         ([{"gives_location": True, "findings": []}], "0 regions"),
         ([{"gives_location": True, "findings": [{"above": True}]}], "1 region, 1 above its own threshold"),
+        ([{"gives_location": True, "findings": [{"above": None}] * 2}], "2 regions, not judged"),
     ],
 )
 def test_a_method_without_a_map_is_not_said_to_have_found_no_region(scans: list[dict], said: str) -> None:

@@ -16,9 +16,11 @@ _CHEST_XRAY: dict[str, tuple[str, str]] = {
         "pas élever le score.",
     ),
     "chest-xray-pose": (
-        "Supine or rotated films, poor inspiration, lines, tubes and pacemakers can look unusual without disease.",
+        "Supine or rotated films, poor inspiration, lines, tubes and pacemakers can look unusual without disease; so "
+        "can burnt-in text, markers and the edge of the picture, which are looked at too.",
         "Un cliché en décubitus ou en rotation, une inspiration insuffisante, des cathéters, sondes ou stimulateurs "
-        "cardiaques peuvent paraître inhabituels sans maladie.",
+        "cardiaques peuvent paraître inhabituels sans maladie ; de même les textes incrustés, les repères et le bord "
+        "de l’image, analysés eux aussi.",
     ),
     "chest-xray-age": (
         "Children and adults differ: a model trained on one age group is not valid for the other.",
@@ -66,10 +68,12 @@ _LUNG_CT: dict[str, tuple[str, str]] = {
     ),
     "lung-ct-dense": (
         "Only the lungs are looked at: an effusion, consolidation or tumour as dense as the chest wall and joined to "
-        "it can fall outside and is then not scored.",
+        "it can fall outside and is then not scored. Where one lung ends before the other, as over the diaphragm, and "
+        "at the trachea, healthy tissue beside the lungs can fall inside and be marked.",
         "Seuls les poumons sont analysés : un épanchement, une condensation ou une tumeur de même densité que la "
         "paroi thoracique et à son contact peut se trouver hors de la zone analysée ; le score n’en tient alors pas "
-        "compte.",
+        "compte. Là où un poumon s’arrête avant l’autre, comme au-dessus du diaphragme, et à la trachée, des tissus "
+        "sains voisins peuvent se trouver dans la zone et être marqués.",
     ),
     "lung-ct-vessels": (
         "Pulmonary emboli and other vascular disease cannot be seen: contrast inside vessels is not assessed.",

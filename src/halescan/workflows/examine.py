@@ -15,7 +15,7 @@ from halescan.data.table import Cohort, read_cohort
 from halescan.errors import OutputError, ScanError, SettingError
 from halescan.io.identity import case_name, remember
 from halescan.reporting import FORMATS, LANGUAGES
-from halescan.reporting.json_out import write_cases_csv
+from halescan.reporting.json_out import SCHEMA, write_cases_csv
 from halescan.reporting.words import features_words
 from halescan.scoring.shift import Difference
 from halescan.training.run import Progress, say_nothing
@@ -147,7 +147,7 @@ def examine(
         problems += writer.finish()
     records = [_read_record(planned.folder) for planned in plan]
     found = tuple(record for record in records if record is not None)
-    write_cases_csv(found, out / "cases.csv")
+    write_cases_csv((*found, *_earlier(out, plan)), out / "cases.csv")
     log.info("examined %d cases", len(found))
     return Examination(out, found, tuple(problems), differences, sum(record is not None for record in done))
 
@@ -208,8 +208,15 @@ def new_scans(
 
     Raises:
         ScanError: if there is no scan at all.
+        SettingError: if something else than a path is given.
     """
     several = [paths] if isinstance(paths, Path | str) else list(paths)
+    for path in several:
+        if not isinstance(path, os.PathLike | str):
+            raise SettingError(
+                f"expected paths of files or folders, got {type(path).__name__}; save an array with numpy.save and "
+                "give the path of its .npy"
+            )
     cohorts = [read_cohort(Path(path), table=table, split=split, examined=True) for path in several]
     items, found, notes = ([part for cohort in cohorts for part in getattr(cohort, kind)] for kind in _COHORT)
     once = {item_key(item): item for item in items}  # two of the paths may hold the same scan
@@ -269,6 +276,15 @@ def _finished(planned: _Planned, overwrite: bool) -> dict[str, Any] | None:
     )
 
 
+def _earlier(out: Path, plan: Sequence[_Planned]) -> Iterator[dict[str, Any]]:
+    """The records of cases that lie in the folder from other runs: a table of the folder names them too."""
+    now = {planned.folder for planned in plan}
+    for folder in sorted(out.glob("case-*")):
+        record = None if folder in now else _read_record(folder)
+        if record is not None and record.get("schema") == SCHEMA:
+            yield record
+
+
 def _read_record(folder: Path) -> dict[str, Any] | None:
     try:
         return json.loads((folder / "case.json").read_text(encoding="utf-8"))
@@ -315,8 +331,10 @@ def decision(record: dict[str, Any]) -> str:
 
 def _doubt(record: dict[str, Any]) -> str:
     """A mark for a scan that the model has no business with."""
-    found = {note["key"] for note in record["notes"]} & {"unlike-training", "other-modality"}
-    return "  (unlike the training scans: see the report)" if found else ""
+    found = {note["key"] for note in record["notes"]}
+    if "other-modality" in found:
+        return "  (another modality than the model's: see the report)"
+    return "  (unlike the training scans: see the report)" if "unlike-training" in found else ""
 
 
 def regions(record: dict[str, Any]) -> str:
@@ -326,10 +344,13 @@ def regions(record: dict[str, Any]) -> str:
     if not any(scan["gives_location"] for scan in record["scans"]):
         return "no map"
     found = [finding for scan in record["scans"] for finding in scan["findings"]]
+    counted = f"{len(found)} region{'s' * (len(found) != 1)}"
+    if not found:
+        return counted
+    if all(finding["above"] is None for finding in found):
+        return f"{counted}, not judged"
     above = sum(finding["above"] is True for finding in found)
-    return f"{len(found)} region{'s' * (len(found) != 1)}" + (
-        f", {above} above {'its' if len(found) == 1 else 'their'} own threshold" if found else ""
-    )
+    return f"{counted}, {above} above {'its' if len(found) == 1 else 'their'} own threshold"
 
 
 def _features(differences: Sequence[Difference]) -> str:
@@ -347,7 +368,10 @@ def _difference(found: Difference) -> dict[str, Any]:
 
 
 def _difference_line(found: Difference) -> str:
+    reference, new = (
+        f"{value:.4g}" if isinstance(value, float) else value for value in (found.reference_median, found.new_median)
+    )
     return (
-        f"{features_words([found.feature], 'en')}: {found.reference_median} in the reference, {found.new_median} here "
+        f"{features_words([found.feature], 'en')}: {reference} in the reference, {new} here "
         f"(effect {found.effect:+.2f}, p = {found.p_value:.2g})"
     )

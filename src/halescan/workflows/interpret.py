@@ -228,11 +228,17 @@ def _case_notes(model: Model, scans: Sequence[Read], calibration: Calibration) -
         )
         if unlike:
             notes.setdefault("unlike-training", Note("unlike-training", {"features": ", ".join(unlike)}))
-    found = [measured for read in scans for measured in read.measured]
-    values = np.concatenate([measured.scores if measured.errors is None else measured.errors for measured in found])
-    for note in model_notes(model, calibration, values):
+    for note in model_notes(model, calibration, _rule_values(scans, calibration)):
         notes.setdefault(note.key, note)
     return tuple(notes.values())
+
+
+def _rule_values(scans: Sequence[Read], calibration: Calibration) -> np.ndarray | None:
+    """What the plain rule judges; None at a level it has not learned: slices are not compared with whole volumes."""
+    if level_of(scans) != calibration.level:
+        return None
+    found = [measured for read in scans for measured in read.measured]
+    return np.concatenate([measured.scores if measured.errors is None else measured.errors for measured in found])
 
 
 def map_notes(model: Model, results: Sequence[ScanResult]) -> Iterator[Note]:
@@ -245,8 +251,8 @@ def map_notes(model: Model, results: Sequence[ScanResult]) -> Iterator[Note]:
         yield Note("more-findings", {"count": count})
 
 
-def model_notes(model: Model, calibration: Calibration, errors: np.ndarray) -> Iterator[Note]:
-    """What is to be said of the model, and its plain rule on the errors `(n,)` of a case's images, if it has one."""
+def model_notes(model: Model, calibration: Calibration, errors: np.ndarray | None) -> Iterator[Note]:
+    """What is to be said of the model, and its plain rule on the errors `(n,)` of a case's images, if it applies."""
     if model.poor_reconstruction is not None:
         yield model.poor_reconstruction
     if calibration.guarantee == "cross":
@@ -257,7 +263,10 @@ def model_notes(model: Model, calibration: Calibration, errors: np.ndarray) -> I
         yield Note("supervised", {"count": model.record["training_set"]["abnormal"]["scans"]})
     if model.places.direction is not None:
         yield Note(f"sought-{model.profile.sought}")
-    yield Note("measured-on-learned") if calibration.guarantee == "none" else _rule_note(model, errors)
+    if calibration.guarantee == "none":
+        yield Note("measured-on-learned")
+    elif errors is not None:
+        yield _rule_note(model, errors)
 
 
 def _rule_note(model: Model, errors: np.ndarray) -> Note:

@@ -131,7 +131,8 @@ def _reliability(judged: Judged, units: int | None, unit: str | None, seed: int)
         return None
     known = [p for p in p_values if p is not None]
     patients = drawn_part(judged.patients, healthy)
-    return {**reliability(known, units=units, groups=patients, seed=seed), "unit": unit}
+    counted = "patient" if patients and all(patients) else "case" if unit == "patient" else unit
+    return {**reliability(known, units=units, groups=patients, seed=seed), "unit": counted}
 
 
 def _subgroups(
