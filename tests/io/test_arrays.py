@@ -121,6 +121,14 @@ def test_an_archive_without_pictures_says_so(tmp_path):
         read(tmp_path / "a.npz")
 
 
+def test_an_archive_of_nothing_is_named(tmp_path):
+    np.savez(tmp_path / "nothing.npz")
+    np.save(tmp_path / "image.npy", GREY)
+    found = find(tmp_path)
+    assert len(found.sources) == 1
+    assert ["nothing.npz: holds no array" in str(problem) for problem in found.problems] == [True]
+
+
 def test_a_damaged_archive_is_a_problem_and_no_more(tmp_path):
     medmnist(tmp_path / "a.npz")
     (tmp_path / "b.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:300])

@@ -52,9 +52,11 @@ def read(source: Source) -> Scan:
 
 
 def _recognises(head: bytes) -> bool:
-    """NumPy's magic, or a zip whose first member is an array."""
+    """NumPy's magic, or a zip whose first member is an array, or that has none."""
     if head[:4] == b"PK\x03\x04":
         return head[30 : 30 + int.from_bytes(head[26:28], "little")].endswith(b".npy")
+    if head[:4] == b"PK\x05\x06":  # a zip without members, as NumPy writes it when there is nothing to save
+        return True
     return head[:6] == b"\x93NUMPY"
 
 
@@ -73,6 +75,8 @@ def _parts(path: Path) -> list[Source]:
             with archive.open(f"{name}.npy") as stream:
                 shape, _, _ = _header(stream, path)
             parts += [Source(path, "arrays", (path,), index=index, part=name) for index in range(shape[0])]
+    if not parts:
+        raise ScanError(f"{path}: holds no array that is an image.")
     return parts
 
 
