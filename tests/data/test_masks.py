@@ -44,6 +44,25 @@ def test_a_lung_that_disease_whitened_is_found_by_the_other() -> None:
     assert (mask & gone).sum() > 0.9 * gone.sum()
 
 
+@pytest.mark.parametrize(
+    ("white", "stands_in"),
+    [
+        (range(6, 10), False),  # one lung ends before the other: beside it lies the liver
+        (range(4), False),
+        (range(4, 6), True),  # disease between slices that show both
+        (range(10), True),  # disease of a whole lung
+    ],
+)
+def test_in_a_volume_a_lung_stands_in_for_the_other_but_not_beyond_its_ends(white: range, stands_in: bool) -> None:
+    pixels = np.stack([chest_ct((96, 96))] * 10)
+    gone = ellipse((96, 96), (0.47, 0.3), (0.25, 0.15))
+    pixels[list(white)] = np.where(gone, 30, pixels[0])
+    mask = find_region("lungs", pixels, dims=3, hu=True).mask
+    share = [(mask[z] & gone).sum() / gone.sum() for z in range(10)]
+    assert min(share[z] for z in range(10) if z not in white or stands_in) > 0.9
+    assert stands_in or max(share[z] for z in white) < 0.1
+
+
 def test_lungs_cut_by_a_tight_crop_are_still_inside() -> None:
     picture = np.clip((chest_ct((256, 256)) + 1000) / 1400 * 255, 0, 255).astype(np.uint8)[50:200, 46:210]
     region = find_region("lungs", picture, dims=2)

@@ -70,8 +70,8 @@ def lungs(pixels: np.ndarray, hu: bool) -> Region:
     grey = _grey(pixels)
     air = grey < (_LUNG_HU if hu else otsu(grey.ravel()))
     inside = body(pixels, hu).mask
-    pieces = _two_largest(_opened(_enclosed(air, hu) & inside))
-    hulls = _both_sides(_hulls(pieces), inside)
+    gas = _opened(_enclosed(air, hu) & inside)
+    hulls = _both_sides(_hulls(_largest_pieces(gas, 2)), inside, _largest_pieces(gas))
     share = hulls.sum() / max(1, inside.sum())
     if not 0.03 <= share <= 0.9:
         return Region(inside, (Note("lungs-not-found"),))
@@ -233,10 +233,10 @@ def _largest(mask: np.ndarray) -> np.ndarray:
     return labels == 1 + int(sizes.argmax()) if sizes.size else mask
 
 
-def _two_largest(mask: np.ndarray) -> np.ndarray:
-    """The largest piece, and the next if it is at least a tenth of it; lungs that touch are one piece."""
+def _largest_pieces(mask: np.ndarray, most: int | None = None) -> np.ndarray:
+    """The largest piece and those of a tenth of it or more; lungs that touch are one piece, disease may part one."""
     labels, sizes = _labelled(mask)
-    order = np.argsort(sizes)[::-1][:2]
+    order = np.argsort(sizes)[::-1][:most]
     kept = [1 + int(piece) for piece in order if sizes[piece] >= 0.1 * sizes[order[0]]]
     return np.isin(labels, kept)
 
@@ -272,22 +272,39 @@ def _on_border(labels: np.ndarray) -> np.ndarray:
     return np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
 
 
-def _both_sides(found: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """With the mirror image of the larger lung added where the smaller is less than half of it, slice by slice."""
-    if found.ndim == 3:
-        return np.stack([_both_sides(plane, around) for plane, around in zip(found, inside, strict=True)])
+def _both_sides(found: np.ndarray, inside: np.ndarray, air: np.ndarray) -> np.ndarray:
+    """With the mirror image of the larger lung added where the smaller is less than half of it, slice by slice.
+
+    In a volume only between slices with air on both sides, or everywhere if these are few: at the apex and over the
+    diaphragm one lung ends before the other, and what lies beside it is no lung.
+    """
+    if found.ndim == 2:
+        return found if _even(found, inside) else found | _mirrored(found, inside)
+    kept, there = found.copy(), found.any(axis=(1, 2))
+    both = [z for z in np.flatnonzero(there) if _even(air[z], inside[z])]
+    for z in range(both[0], both[-1] + 1) if 4 * len(both) > there.sum() else range(len(found)):
+        kept[z] = _both_sides(found[z], inside[z], air[z])
+    return kept
+
+
+def _twice_middle(inside: np.ndarray) -> int:
+    """Twice the column in the middle of a body."""
     columns = np.flatnonzero(inside.any(axis=0))
-    if not columns.size or not found.any():
-        return found
-    twice_middle = int(columns[0] + columns[-1])
-    across = np.arange(found.shape[1])
-    left, right = found[:, across * 2 < twice_middle].sum(), found[:, across * 2 > twice_middle].sum()
-    if min(left, right) >= 0.5 * max(left, right):
-        return found
-    opposite = twice_middle - across
-    known = (opposite >= 0) & (opposite < found.shape[1])
-    mirrored = found[:, opposite.clip(0, found.shape[1] - 1)] & known
-    return found | (mirrored & inside)
+    return int(columns[0] + columns[-1]) if columns.size else inside.shape[1] - 1
+
+
+def _even(plane: np.ndarray, inside: np.ndarray) -> bool:
+    """Whether the lesser side of the body's middle has half as much as the other or more."""
+    twice_middle, across = _twice_middle(inside), 2 * np.arange(plane.shape[1])
+    sides = plane[:, across < twice_middle].sum(), plane[:, across > twice_middle].sum()
+    return bool(min(sides) >= 0.5 * max(sides))
+
+
+def _mirrored(plane: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The mirror image at the body's middle, as far as it lies in the body."""
+    opposite = _twice_middle(inside) - np.arange(plane.shape[1])
+    known = (opposite >= 0) & (opposite < plane.shape[1])
+    return plane[:, opposite.clip(0, plane.shape[1] - 1)] & known & inside
 
 
 def _hulls(mask: np.ndarray) -> np.ndarray:
