@@ -12,6 +12,7 @@ from PIL import Image
 
 from halescan.errors import OutputError, ScanError, SettingError, TrainingError
 from halescan.io import read
+from halescan.reporting.json_out import listed_findings
 from halescan.synthesis.cohort import PhantomFolders
 from halescan.workflows.examine import decision, examine, regions
 from halescan.workflows.recalibrate import recalibrate
@@ -167,6 +168,14 @@ def test_identities_are_joined_only_when_asked_and_only_at_home(
     assert (own_home / "identity.csv").stat().st_mode & 0o077 == 0
 
 
+def test_regions_that_a_report_does_not_tell_apart_are_counted_nowhere() -> None:
+    finding = {"above": True, "longest_diameter_mm": 9.0}
+    record = {"notes": [{"key": "map-tells-little"}], "scans": [{"gives_location": True, "findings": [finding]}]}
+    assert listed_findings(record) is None
+    assert regions(record) == "no regions told apart"
+    assert decision({**record, "verdict": {"decision": "not-above"}}) == "no deviation above the set threshold"
+
+
 def test_an_identity_list_that_cannot_be_written_is_told_before_any_work(
     model_folder: Path, phantoms: PhantomFolders, tmp_path: Path, own_home: Path
 ) -> None:
@@ -288,4 +297,5 @@ def test_a_case_is_not_said_to_lack_deviations_where_one_of_its_regions_lies_abo
     decided: str, region_above: bool | None, said: str
 ) -> None:
     findings = [] if region_above is None else [{"above": region_above}]
-    assert decision({"verdict": {"decision": decided}, "scans": [{"findings": findings}]}) == said
+    record = {"verdict": {"decision": decided}, "scans": [{"findings": findings}], "notes": []}
+    assert decision(record) == said

@@ -71,7 +71,7 @@ def lungs(pixels: np.ndarray, hu: bool) -> Region:
     air = grey < (_LUNG_HU if hu else otsu(grey.ravel()))
     inside = body(pixels, hu).mask
     gas = _opened(_enclosed(air, hu) & inside)
-    hulls = _both_sides(_hulls(_largest_pieces(gas, 2)), inside, _largest_pieces(gas))
+    hulls = _both_sides(_hulls(_largest_pieces(gas, 2)), inside, gas)
     share = hulls.sum() / max(1, inside.sum())
     if not 0.03 <= share <= 0.9:
         return Region(inside, (Note("lungs-not-found"),))
@@ -280,7 +280,7 @@ def _both_sides(found: np.ndarray, inside: np.ndarray, air: np.ndarray) -> np.nd
     """
     if found.ndim == 2:
         return found if _even(found, inside) else found | _mirrored(found, inside)
-    kept, there = found.copy(), found.any(axis=(1, 2))
+    kept, there, air = found.copy(), found.any(axis=(1, 2)), _largest_pieces(air)
     both = [z for z in np.flatnonzero(there) if _even(air[z], inside[z])]
     for z in range(both[0], both[-1] + 1) if 4 * len(both) > there.sum() else range(len(found)):
         kept[z] = _both_sides(found[z], inside[z], air[z])

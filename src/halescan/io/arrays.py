@@ -55,9 +55,7 @@ def _recognises(head: bytes) -> bool:
     """NumPy's magic, or a zip whose first member is an array, or that has none."""
     if head[:4] == b"PK\x03\x04":
         return head[30 : 30 + int.from_bytes(head[26:28], "little")].endswith(b".npy")
-    if head[:4] == b"PK\x05\x06":  # a zip without members, as NumPy writes it when there is nothing to save
-        return True
-    return head[:6] == b"\x93NUMPY"
+    return head[:6] == b"\x93NUMPY" or head[:4] == b"PK\x05\x06"  # the latter where there was nothing to save
 
 
 def _parts(path: Path) -> list[Source]:

@@ -243,20 +243,24 @@ def _finite(value: Any) -> float | None:
     return float(value)
 
 
+def listed_findings(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The findings of a case's record that its report lists; None where the map tells no regions apart."""
+    if any(note["key"] == "map-tells-little" for note in record["notes"]):
+        return None
+    return [finding for scan in record["scans"] for finding in scan["findings"]]
+
+
 def _row(record: Mapping[str, Any]) -> list[Any]:
     """The cells of one case, in the order of `CASES_COLUMNS`."""
-    findings = [finding for scan in record["scans"] for finding in scan["findings"]]
+    findings = listed_findings(record)
     notes = [note["key"] for notes in (record["notes"], *(scan["notes"] for scan in record["scans"])) for note in notes]
-    told = "map-tells-little" not in notes  # as in the report: there no region is told from the others
     cells = {
         **{name: record[name] for name in ("case", "examined_utc")},
         **{name: record["verdict"][name] for name in CASES_COLUMNS if name in record["verdict"]},
         "scans": len(record["scans"]),
-        "findings": len(findings) if told else None,
-        "findings_above": sum(finding["above"] is True for finding in findings) if told else None,
-        "longest_diameter_mm": max(
-            (_or(finding["longest_diameter_mm"], 0.0) for finding in findings if told), default=0
-        )
+        "findings": None if findings is None else len(findings),
+        "findings_above": None if findings is None else sum(found["above"] is True for found in findings),
+        "longest_diameter_mm": max((_or(finding["longest_diameter_mm"], 0.0) for finding in findings or ()), default=0)
         or None,
         **{name: record["model"][name] for name in ("detector", "profile", "fingerprint")},
         "model": record["model"]["name"],

@@ -15,7 +15,7 @@ from halescan.data.table import Cohort, read_cohort
 from halescan.errors import OutputError, ScanError, SettingError
 from halescan.io.identity import case_name, remember
 from halescan.reporting import FORMATS, LANGUAGES
-from halescan.reporting.json_out import SCHEMA, write_cases_csv
+from halescan.reporting.json_out import SCHEMA, listed_findings, write_cases_csv
 from halescan.reporting.words import features_words
 from halescan.scoring.shift import Difference
 from halescan.training.run import Progress, say_nothing
@@ -323,7 +323,7 @@ def _line(record: dict[str, Any]) -> str:
 def decision(record: dict[str, Any]) -> str:
     """The decision on a case in words."""
     decided = record["verdict"]["decision"]
-    regions_above = any(found["above"] for scan in record["scans"] for found in scan["findings"])
+    regions_above = any(found["above"] for found in listed_findings(record) or ())
     if decided == "not-above" and regions_above:  # each has a threshold of its own
         return "score not above the set threshold"
     return DECISIONS.get(decided, "decision withheld")
@@ -339,11 +339,11 @@ def _doubt(record: dict[str, Any]) -> str:
 
 def regions(record: dict[str, Any]) -> str:
     """How many regions were found, and how many of them lie above the threshold on their own; if there is a map."""
-    if any(note["key"] == "map-tells-little" for note in record["notes"]):
+    found = listed_findings(record)
+    if found is None:
         return "no regions told apart"
     if not any(scan["gives_location"] for scan in record["scans"]):
         return "no map"
-    found = [finding for scan in record["scans"] for finding in scan["findings"]]
     counted = f"{len(found)} region{'s' * (len(found) != 1)}"
     if not found:
         return counted
