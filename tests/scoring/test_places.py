@@ -24,6 +24,18 @@ def test_a_chest_film_is_read_in_the_radiological_convention(index, words):
     assert place_words(index, box=FILM, directions=None, kind="chest-xray") == words
 
 
+@pytest.mark.parametrize("corner", [(3, 4), (3, 95), (86, 4), (86, 95), (45, 0), (0, 50)])
+def test_a_region_strangest_on_the_rim_of_a_chest_film_is_in_no_zone(corner):
+    words = place_words((30, 30), box=FILM, directions=None, kind="chest-xray", peak=corner)
+    assert words == ("right", "film-edge")
+    assert "film-edge" not in place_words((30, 30), box=FILM, directions=None, kind="lung-ct", peak=corner)
+
+
+@pytest.mark.parametrize("peak", [(80, 12), (80, 88), (12, 30), (45, 50)])  # lateral angles, an apex, the middle
+def test_where_lungs_reach_on_a_chest_film_a_zone_is_named(peak):
+    assert "film-edge" not in place_words(peak, box=FILM, directions=None, kind="chest-xray", peak=peak)
+
+
 def test_known_directions_win_over_the_convention():
     assert place_words((10, 10), box=FILM, directions=("I", "R"), kind="chest-xray") == ("left", "upper-zone")
     assert place_words((10, 10), box=FILM, directions=("S", "L"), kind="chest-xray") == ("right", "lower-zone")

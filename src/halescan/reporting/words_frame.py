@@ -334,6 +334,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "upper-zone": ("upper zone", "tiers supérieur"),
     "mid-zone": ("mid zone", "tiers moyen"),
     "lower-zone": ("lower zone", "tiers inférieur"),
+    "film-edge": ("edge of the film", "bord du cliché"),
     "anterior": ("anterior", "en avant"),
     "posterior": ("posterior", "en arrière"),
     "superior": ("superior", "en haut"),

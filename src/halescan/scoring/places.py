@@ -11,9 +11,17 @@ Kind = Literal["chest-xray", "lung-ct", "brain", "none"]
 Box = tuple[tuple[int, int], ...]
 
 _MIDLINE = 0.05  # of the organ's width: nearer than that, a side would be a guess
+_RIM = 0.93  # of a film's half width: beyond it and in the corners lie letters, markers, shutters and arms
 
 
-def place_words(index: Sequence[float], *, box: Box, directions: tuple[str, ...] | None, kind: Kind) -> tuple[str, ...]:
+def place_words(
+    index: Sequence[float],
+    *,
+    box: Box,
+    directions: tuple[str, ...] | None,
+    kind: Kind,
+    peak: Sequence[float] | None = None,
+) -> tuple[str, ...]:
     """Keys of `reporting.words` for a place, from the patient's point of view.
 
     Sides are told from `directions`; without them pictures are taken to follow the radiological convention (the left of
@@ -26,9 +34,12 @@ def place_words(index: Sequence[float], *, box: Box, directions: tuple[str, ...]
         box: Half-open bounds of the organ's mask, an axis each; see `mask_box`.
         directions: As `Scan.directions`.
         kind: "chest-xray": side and zone; "lung-ct": side, front or back, and zone; "brain": side, front or back.
+        peak: As `index`, the strangest place of a region whose centre `index` is. On the rim or in a corner of a chest
+            film no zone is named but "film-edge": what is strange there is seldom the lung's.
 
     Returns:
-        Of "right" "left" "midline", "anterior" "posterior", "upper-zone" "mid-zone" "lower-zone", in this order.
+        Of "right" "left" "midline", "anterior" "posterior", "upper-zone" "mid-zone" "lower-zone" "film-edge", in this
+        order.
     """
     if kind not in get_args(Kind):
         raise SettingError(f"places must be one of {list(get_args(Kind))}, got {kind!r}")
@@ -42,7 +53,9 @@ def place_words(index: Sequence[float], *, box: Box, directions: tuple[str, ...]
     words = [_side(_position(index, box, leads, "L"))]
     if kind != "chest-xray":
         words.append(_half(_position(index, box, leads, "P")))
-    if kind != "brain":
+    if kind == "chest-xray" and peak is not None and _on_rim(peak, box):
+        words.append("film-edge")
+    elif kind != "brain":
         words.append(_zone(_position(index, box, leads, "I")))
     return tuple(word for word in words if word)
 
@@ -72,6 +85,14 @@ def _position(index: Sequence[float], box: Box, leads: tuple[str, ...], towards:
             share = (place + 0.5 - start) / (stop - start)
             return share if lead == towards else 1 - share
     return None
+
+
+def _on_rim(index: Sequence[float], box: Box) -> bool:
+    """Whether a place lies outside the box with its corners rounded off, a superellipse of exponent 4."""
+    middle = (
+        abs(2 * (place + 0.5 - start) / (stop - start) - 1) for place, (start, stop) in zip(index, box, strict=True)
+    )
+    return sum(share**4 for share in middle) > _RIM**4
 
 
 def _side(share: float | None) -> str | None:
