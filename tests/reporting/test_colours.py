@@ -10,6 +10,11 @@ def test_ordinary_places_stay_uncoloured():
     assert (scale_alpha(np.array([1.1, 2.0, 4.0])) > 0).all()
 
 
+def test_opacity_has_no_step_that_would_outline_ordinary_places():
+    opacity = scale_alpha(np.linspace(0.0, 4.0, 400)).astype(int)
+    assert np.abs(np.diff(opacity)).max() <= 1
+
+
 def test_opacity_grows_with_strangeness_and_leaves_more_than_half_of_the_anatomy():
     opacity = scale_alpha(np.linspace(1.01, 4.0, 50)).astype(int)
     assert (np.diff(opacity) >= 0).all()

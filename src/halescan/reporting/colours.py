@@ -4,7 +4,7 @@ import numpy as np
 
 TAIL_MAX = 4.0  # 1 in 10,000 healthy places; `HealthyTail` caps there
 TAIL_SEEN = 1.0  # below 1 in 10 a place is ordinary and stays uncoloured
-FAINT, OPAQUE = 30, 120  # of 255: the opacity just above `TAIL_SEEN`, and at `TAIL_MAX`
+OPAQUE = 120  # of 255: the opacity at `TAIL_MAX`
 LEVELS = 200  # palette entries of the map; the other 56 draw outlines and numbers
 
 OUTLINE = (94, 231, 255)  # cyan: does not occur in the scale nor in grey images
@@ -34,12 +34,13 @@ def scale_rgb(tail: np.ndarray) -> np.ndarray:
 
 
 def scale_alpha(tail: np.ndarray) -> np.ndarray:
-    """Opacity `(...)` uint8: nothing below `TAIL_SEEN`, then growing evenly with strangeness up to `OPAQUE`.
+    """Opacity `(...)` uint8: nothing up to `TAIL_SEEN`, then growing evenly with strangeness up to `OPAQUE`.
 
-    Under the strongest colour the anatomy keeps more than half of its contrast.
+    Without a step at its beginning, which would draw outlines around the most ordinary places. Under the strongest
+    colour the anatomy keeps more than half of its contrast.
     """
     risen = np.clip((np.asarray(tail, dtype=np.float64) - TAIL_SEEN) / (TAIL_MAX - TAIL_SEEN), 0.0, 1.0)
-    return np.where(risen > 0, FAINT + (OPAQUE - FAINT) * risen, 0.0).round().astype(np.uint8)
+    return (OPAQUE * risen).round().astype(np.uint8)
 
 
 def level_of(tail: np.ndarray) -> np.ndarray:
