@@ -93,8 +93,7 @@ def find(
         min_diameter_px: The same in voxels, where it is not.
         calibration: For `p_value`; its peaks must come from maps made like this one.
         false_alarms: In (0, 1); `Finding.above` is None when the calibration cannot support it.
-        places: Which words a place gets; told from the region's centre within the mask's box, the edge of a chest film
-            from its peak.
+        places: Which words a place gets; told from the region's centre within the mask's box.
         directions: As `Scan.directions`.
         most: Length of the list.
 
@@ -123,7 +122,7 @@ def find(
             peak_index=region.peak_index,
             box=region.box,
             centre_lps_mm=_in_patient(centre, affine_lps),
-            place=place_words(centre.tolist(), box=organ, directions=directions, kind=places, peak=region.peak_index),
+            place=place_words(centre.tolist(), box=organ, directions=directions, kind=places),
             voxels=region.voxels,
             volume_mm3=_volume(region, spacing_mm),
             area_mm2=_area(region, spacing_mm),

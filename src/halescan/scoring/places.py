@@ -14,28 +14,20 @@ _MIDLINE = 0.05  # of the organ's width: nearer than that, a side would be a gue
 _RIM = 0.93  # of a film's half width: beyond it and in the corners lie letters, markers, shutters and arms
 
 
-def place_words(
-    index: Sequence[float],
-    *,
-    box: Box,
-    directions: tuple[str, ...] | None,
-    kind: Kind,
-    peak: Sequence[float] | None = None,
-) -> tuple[str, ...]:
+def place_words(index: Sequence[float], *, box: Box, directions: tuple[str, ...] | None, kind: Kind) -> tuple[str, ...]:
     """Keys of `reporting.words` for a place, from the patient's point of view.
 
     Sides are told from `directions`; without them pictures are taken to follow the radiological convention (the left of
     the picture is the patient's right; axial slices show the front at the top). The slices of a volume without
     directions are taken to lie along axis 0 in an order nobody knows, so no zone is named. An axis that a slice
-    does not show gives no word.
+    does not show gives no word. On the rim and in the corners of a chest film no zone is named but "film-edge": what is
+    strange there is seldom the lung's.
 
     Args:
         index: `(z, y, x)` or `(y, x)`, voxel centres.
         box: Half-open bounds of the organ's mask, an axis each; see `mask_box`.
         directions: As `Scan.directions`.
         kind: "chest-xray": side and zone; "lung-ct": side, front or back, and zone; "brain": side, front or back.
-        peak: As `index`, the strangest place of a region whose centre `index` is. On the rim or in a corner of a chest
-            film no zone is named but "film-edge": what is strange there is seldom the lung's.
 
     Returns:
         Of "right" "left" "midline", "anterior" "posterior", "upper-zone" "mid-zone" "lower-zone" "film-edge", in this
@@ -53,7 +45,7 @@ def place_words(
     words = [_side(_position(index, box, leads, "L"))]
     if kind != "chest-xray":
         words.append(_half(_position(index, box, leads, "P")))
-    if kind == "chest-xray" and peak is not None and _on_rim(peak, box):
+    if kind == "chest-xray" and _on_rim(index, box):
         words.append("film-edge")
     elif kind != "brain":
         words.append(_zone(_position(index, box, leads, "I")))
