@@ -84,3 +84,18 @@ def test_the_label_of_the_threshold_is_readable_where_the_line_of_the_score_runs
     svg = _draw(score=1.7, threshold=1.75)
     assert svg.index(">this case<") < svg.index(">threshold<")  # drawn later, above that line
     assert _place(svg, "threshold").get("stroke") == "#ffffff"
+
+
+@given(st.floats(0.5, 2.5), st.floats(0.5, 2.5))
+@example(1.88, 1.9)
+@example(1.92, 1.9)
+@settings(deadline=None)
+def test_no_label_is_crossed_by_the_other_line(score, threshold):
+    svg = _draw(score=score, threshold=threshold)
+    upright = [node for node in ElementTree.fromstring(svg).iter() if node.get("x1", "") == node.get("x2")]
+    labels = [_place(svg, text) for text in ("this case", "threshold")]
+    for label, line in zip(labels, reversed(upright), strict=True):  # each with the other's line
+        start = float(label.get("x", 0))
+        ends = sorted((start, start + (-75 if label.get("text-anchor") == "end" else 75)))
+        across = ends[0] < float(line.get("x1", 0)) < ends[1]
+        assert not across or float(line.get("y1", 0)) > float(label.get("y", 0))

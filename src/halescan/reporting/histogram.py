@@ -9,6 +9,8 @@ import numpy as np
 _WIDTH, _HEIGHT = 640, 216
 _LEFT, _RIGHT, _TOP, _BOTTOM = 18, 622, 64, 178
 _FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Libertinus Serif', sans-serif"
+_UPPER, _LOWER = 22, 46  # where the two labels stand
+_NEARBY = 280  # two labels side by side
 _SCORE, _THRESHOLD, _HEALTHY, _INK = "#c2410c", "#334155", "#9db4cc", "#475569"
 
 
@@ -27,7 +29,7 @@ def histogram_svg(
     """Healthy scores as bars (as dots below 12), the score and the threshold as labelled lines.
 
     A score far beyond the healthy ones is drawn at the edge with an arrow, so that the healthy stay readable.
-    Labels stand on lines of their own and turn inwards at the edges: they never meet.
+    Labels stand on lines of their own and turn inwards at the edges: they meet neither each other nor the other's line.
     """
     known = np.array([value for value in healthy if math.isfinite(value)], dtype=np.float64)
     if not len(known):
@@ -39,9 +41,24 @@ def histogram_svg(
     parts.append(_text(_RIGHT, _HEIGHT - 4, axis_text, anchor="end", colour=_INK))
     parts.append(f'<rect x="{_LEFT}" y="{_HEIGHT - 14}" width="11" height="11" rx="2" fill="{_HEALTHY}"/>')
     parts.append(_text(_LEFT + 17, _HEIGHT - 4, healthy_text, anchor="start", colour=_INK))
-    parts += _mark(score, low, high, line=22, text=score_text, colour=_SCORE, dash="", width=2.6)
-    if threshold is not None and math.isfinite(threshold):  # after the score, whose line may run through this label
-        parts += _mark(threshold, low, high, line=46, text=threshold_text, colour=_THRESHOLD, dash="5 4", width=1.6)
+    cut = threshold if threshold is not None and math.isfinite(threshold) else None
+    here, there = _x(score, low, high), _x(score if cut is None else cut, low, high)
+    turned, cut_turned = _turned(here, there), _turned(there, here)
+    # of labels to the left of their lines the right one stands higher, and the other's line begins below it
+    heights = (_UPPER, _LOWER) if (here > there) == turned else (_LOWER, _UPPER)
+    parts += _mark(score, low, high, line=heights[0], text=score_text, turned=turned, colour=_SCORE, width=2.6)
+    if cut is not None:
+        parts += _mark(
+            cut,
+            low,
+            high,
+            line=heights[1],
+            text=threshold_text,
+            turned=cut_turned,
+            colour=_THRESHOLD,
+            width=1.6,
+            dash="5 4",
+        )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
         f'aria-label="{escape(alt, quote=True)}" font-family="{_FONT}" font-size="13">{"".join(parts)}</svg>'
@@ -116,12 +133,26 @@ def _ticks(low: float, high: float, texts: dict[float, str]) -> list[str]:
     return drawn
 
 
+def _turned(place: float, other: float) -> bool:
+    """Whether a line's label stands to its left: in the right half; of two lines nearby, both labels or neither."""
+    middle = (place + other) / 2 if abs(place - other) < _NEARBY else place
+    return middle > (_LEFT + _RIGHT) / 2
+
+
 def _mark(
-    value: float, low: float, high: float, *, line: int, text: str, colour: str, dash: str, width: float
+    value: float,
+    low: float,
+    high: float,
+    *,
+    line: int,
+    text: str,
+    turned: bool,
+    colour: str,
+    width: float,
+    dash: str = "",
 ) -> list[str]:
-    """A vertical line at a value with its label at height `line`, turned inwards in the right half."""
+    """A vertical line at a value with its label at height `line`, to its left where it is turned."""
     place = _x(value, low, high)
-    turned = place > (_LEFT + _RIGHT) / 2
     drawn = [
         f'<line x1="{place:.1f}" y1="{line - 12}" x2="{place:.1f}" y2="{_BOTTOM}" stroke="{colour}" '
         f'stroke-width="{width}"' + (f' stroke-dasharray="{dash}"' if dash else "") + "/>"
