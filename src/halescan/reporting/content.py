@@ -34,7 +34,6 @@ from halescan.reporting.words_clinical import ABOUT_A_PLACE
 from halescan.types import CaseResult, Finding, ModelFacts, ScanResult, SlideView
 
 MOST_SCANS = 4  # shown with pictures; a patient of 25 patches is listed in full and pictured by the strangest
-MOST_CLOSE_UPS = 6
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """A finding in words, with its close-up where there is room."""
+    """A finding in words, with its close-up."""
 
     number: str
     title: str
@@ -59,7 +58,7 @@ class FindingRow:
     facts: tuple[Fact, ...]
     decision: str
     above: bool
-    picture: Picture | None
+    picture: Picture
 
 
 @dataclass(frozen=True)
@@ -274,11 +273,9 @@ def _finding_rows(
     scan: ScanResult, model: ModelFacts, window: tuple[float, float], units: int, lang: Lang
 ) -> tuple[FindingRow, ...]:
     rows = []
-    for rank, finding in enumerate(scan.findings):
-        picture = None
-        if rank < MOST_CLOSE_UPS:
-            layered = _close_up(scan, finding, model, window)
-            picture = _picture(layered, alt=sentence("finding-alt", lang, number=finding.number), caption="")
+    for finding in scan.findings:
+        layered = _close_up(scan, finding, model, window)
+        picture = _picture(layered, alt=sentence("finding-alt", lang, number=finding.number), caption="")
         rows.append(_finding_row(scan, finding, picture, units, lang))
     return tuple(rows)
 
@@ -291,7 +288,7 @@ def _close_up(scan: ScanResult, finding: Finding, model: ModelFacts, window: tup
     return Layered(region_picture(view, scan.slide.um_per_px), None)
 
 
-def _finding_row(scan: ScanResult, finding: Finding, picture: Picture | None, units: int, lang: Lang) -> FindingRow:
+def _finding_row(scan: ScanResult, finding: Finding, picture: Picture, units: int, lang: Lang) -> FindingRow:
     return FindingRow(
         number=str(finding.number),
         title=sentence("finding-number", lang, number=finding.number),
