@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
+from pydicom.filewriter import dcmwrite
 from pydicom.uid import (
+    HEVCM10P51,
+    JPEG2000MC,
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -408,6 +412,38 @@ def test_what_holds_no_image_says_what_it_is(name, modality):
 def test_pydicoms_broken_files_are_refused(name):
     with pytest.raises(ScanError):
         read(get_testdata_file(name, download=False))
+
+
+def stored_as(path, syntax):
+    """A whole file that says it is stored with that transfer syntax."""
+    dataset = dicom_dataset(GREY)
+    dataset.compress(RLELossless)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dcmwrite(path, dataset, implicit_vr=False, little_endian=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("syntax", "named", "way"),
+    [
+        ("1.2.3.4.5", r"1\.2\.3\.4\.5 \(not one that DICOM lists\)", "gdcmconv --raw"),
+        (MPEG2MPML, r"4\.100 \(MPEG2 Main Profile / Main Level\)", "It is a video: export the frames"),
+        (HEVCM10P51, r"4\.108 \(HEVC/H\.265 Main 10 Profile", "It is a video: export the frames"),
+        (JPEG2000MC, r"4\.93 \(JPEG 2000 Part 2", "gdcmconv --raw"),
+    ],
+)
+def test_a_transfer_syntax_that_is_not_read_is_named_with_the_way_out(tmp_path, syntax, named, way):
+    with pytest.raises(ScanError, match=rf"transfer syntax .*{named}.*cannot be read\. .*{way}") as caught:
+        read(stored_as(tmp_path / "a.dcm", syntax))
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_transfer_syntax_that_is_no_uid_is_damage_and_not_quoted(tmp_path):
+    path = stored_as(tmp_path / "a.dcm", "1.2.3.4.5")
+    path.write_bytes(path.read_bytes().replace(b"1.2.3.4.5", b"Doe^Janet"))
+    with pytest.raises(ScanError, match="damaged") as caught:
+        read(path)
+    assert "Doe" not in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [{"Rows": 65535, "Columns": 65535}, {"NumberOfFrames": 10**7}])

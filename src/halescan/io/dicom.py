@@ -14,7 +14,7 @@ import numpy as np
 
 from halescan.errors import ScanError
 from halescan.io.dicom_geometry import frame_planes, pixel_spacing, plane, slice_affine, stack
-from halescan.io.dicom_pixels import check_size, frames_of, grey_values, has_image, stored_bytes
+from halescan.io.dicom_pixels import check_size, check_syntax, frames_of, grey_values, has_image, stored_bytes
 from halescan.io.identity import MAY_STAY
 from halescan.io.pixels import LARGEST_BYTES, check_affordable, check_claim, finish
 from halescan.io.slide_dicom import WHOLE_SLIDE
@@ -177,6 +177,7 @@ def _open(path: Path) -> Any:
         _name_syntax(dataset)
         if not has_image(dataset):
             raise _no_image(path, dataset)
+        check_syntax(dataset, where=path)
         check_size(dataset, where=path, file_bytes=path.stat().st_size)
         _check_reach(dataset, path)
         if stored_bytes(dataset) == 0:
@@ -225,7 +226,7 @@ def _name_syntax(dataset: Any) -> None:
     """Old files do not say how they are encoded; what pydicom found out by reading is as good."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-    if "TransferSyntaxUID" in dataset.file_meta:
+    if dataset.file_meta.get("TransferSyntaxUID"):
         return
     implicit, little = dataset.original_encoding
     syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian

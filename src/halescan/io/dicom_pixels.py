@@ -12,6 +12,7 @@ from halescan.io.pixels import check_affordable, check_claim
 
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 _DEFLATED = ("1.2.840.10008.1.2.1.99",)
+_VIDEO = "1.2.840.10008.1.2.4.10"  # MPEG2, MPEG-4 and HEVC are .100 to .108
 
 
 def has_image(dataset: Any) -> bool:
@@ -44,6 +45,32 @@ def check_size(dataset: Any, *, where: Path, file_bytes: int) -> None:
     if not syntax.is_compressed and syntax not in _DEFLATED:
         check_claim(where, claimed=claimed, stored=file_bytes)
     check_affordable(where, claimed=claimed)
+
+
+def check_syntax(dataset: Any, *, where: Path) -> None:
+    """Refuse an encoding that nothing here decodes: the file is whole, and fetching it again would not help.
+
+    Raises:
+        ScanError: naming the transfer syntax.
+    """
+    from pydicom.pixels import get_decoder
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        known = get_decoder(syntax).is_available or syntax == _JPEG_EXTENDED
+    except NotImplementedError:
+        known = False
+    if known:
+        return
+    if not syntax.is_valid:
+        raise ValueError  # no uid at all: the header is damaged, and what stands there is not quoted
+    named = f"{syntax} ({syntax.name})" if syntax.name != syntax else f"{syntax} (not one that DICOM lists)"
+    way = (
+        "It is a video: export the frames as pictures (PNG) or as uncompressed DICOM"
+        if syntax.startswith(_VIDEO)
+        else "Convert it first (gdcmconv --raw in.dcm out.dcm, or dcmdjpeg), or export it as Explicit VR Little Endian"
+    )
+    raise ScanError(f"{where}: stored with the transfer syntax {named}, which cannot be read. {way}.")
 
 
 def grey_values(dataset: Any, *, where: Path) -> tuple[np.ndarray, bool]:
