@@ -414,6 +414,54 @@ def test_pydicoms_broken_files_are_refused(name):
         read(get_testdata_file(name, download=False))
 
 
+def cut_at(path, place):
+    path.write_bytes(path.read_bytes()[:place])
+    return path
+
+
+def noise(side):
+    return np.random.default_rng(0).integers(0, 4000, (side, side)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("before", [0, 4, 30, 200, 300])
+def test_an_image_cut_off_before_its_pixels_is_incomplete(tmp_path, before):
+    path = write_dicom(tmp_path / "a.dcm", noise(40))
+    cut_at(path, path.read_bytes().rindex(b"\xe0\x7f\x10\x00") - before)
+    with pytest.raises(ScanError, match=r"a\.dcm: is incomplete: .* cut short"):
+        read(path)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_packed_pixels_cut_off_in_the_middle_are_incomplete(tmp_path, syntax, share):
+    dataset = dicom_dataset(noise(200))
+    dataset.compress(syntax)
+    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    path = cut_at(tmp_path / "a.dcm", int(share * (tmp_path / "a.dcm").stat().st_size))
+    with pytest.raises(ScanError, match=r"is incomplete: its header promises 200 x 200 pixels, .* cut short"):
+        read(path)
+
+
+@pytest.mark.parametrize("side", [40, 200])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_bare_pixels_cut_off_in_the_middle_are_counted(tmp_path, side, syntax):
+    path = write_dicom(tmp_path / "a.dcm", noise(side), syntax=syntax)
+    cut_at(path, path.stat().st_size - 700)
+    with pytest.raises(ScanError, match=r"header claims .* of pixels, the file holds .* cut short"):
+        read(path)
+
+
+def test_pixels_left_out_of_an_image_are_missed(tmp_path):
+    with pytest.raises(ScanError, match="is incomplete: its header promises 12 x 16 pixels"):
+        read(write_dicom(tmp_path / "a.dcm", GREY, PixelData=None))
+
+
+def test_a_spectrum_misses_no_pixels(tmp_path):
+    spectrum = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.2", "Modality": "MR", "PixelData": None}
+    with pytest.raises(ScanError, match=r"holds no image \(modality MR\)"):
+        read(write_dicom(tmp_path / "a.dcm", GREY, **spectrum))
+
+
 def stored_as(path, syntax):
     """A whole file that says it is stored with that transfer syntax."""
     dataset = dicom_dataset(GREY)

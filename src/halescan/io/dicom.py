@@ -29,6 +29,7 @@ _SORTED_AS = {"healthy", "abnormal", "train", "test"}
 _DEFER_BYTES = 65536
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _DEFLATED_UID = b"1.2.840.10008.1.2.1.99"
+_SPECTRUM = "1.2.840.10008.5.1.4.1.1.4.2"  # MR spectroscopy counts rows and columns of voxels, and has no pixels
 
 
 @dataclass(frozen=True)
@@ -175,10 +176,11 @@ def _open(path: Path) -> Any:
         deflated = _check_inflated(path)
         dataset = dcmread(path, force=True, defer_size=None if deflated else _DEFER_BYTES)
         _name_syntax(dataset)
-        if not has_image(dataset):
-            raise _no_image(path, dataset)
-        check_syntax(dataset, where=path)
-        check_size(dataset, where=path, file_bytes=path.stat().st_size)
+        if _promises_pixels(dataset):
+            check_syntax(dataset, where=path)
+        if not has_image(dataset):  # where packed pixels are cut off, pydicom drops the header with them
+            raise _no_image(path, dataset or _header(path, _SORTING))
+        check_size(dataset, where=path, file_bytes=_held_bytes(dataset, path))
         _check_reach(dataset, path)
         if stored_bytes(dataset) == 0:
             raise ScanError(
@@ -189,6 +191,12 @@ def _open(path: Path) -> Any:
     except Exception:
         raise _damaged(path) from None
     return dataset
+
+
+def _held_bytes(dataset: Any, path: Path) -> int:
+    """Bytes of pixels that were read, else of the whole file: it cannot hold more."""
+    value = getattr(dataset.get_item("PixelData", keep_deferred=True), "value", None)
+    return path.stat().st_size if value is None else len(value)
 
 
 def _check_reach(dataset: Any, path: Path) -> None:
@@ -398,11 +406,31 @@ def _plain(value: Any) -> str | float:
     return str(value)[:64]
 
 
+def _promises_pixels(dataset: Any) -> bool:
+    """Whether the header is an image's: a file of it without pixels has lost them."""
+    from pydicom.uid import UID
+
+    kind = UID(str(dataset.get("SOPClassUID") or ""))
+    return kind != _SPECTRUM and ("Image Storage" in kind.name or ("Rows" in dataset and "Columns" in dataset))
+
+
 def _no_image(path: Path, dataset: Any) -> ScanError:
-    """A report, a plan, a waveform, or no DICOM file at all."""
+    """An image that lost its pixels; a report, a plan, a waveform; or no DICOM file at all."""
+    if _promises_pixels(dataset):
+        return _incomplete(path, dataset)
     if "SOPClassUID" not in dataset and "Modality" not in dataset:
         return _damaged(path)
     return ScanError(f"{path}: holds no image (modality {dataset.get('Modality') or 'not given'}).")
+
+
+def _incomplete(path: Path, dataset: Any) -> ScanError:
+    """An image whose file ends before its pixels do."""
+    rows, columns = dataset.get("Rows"), dataset.get("Columns")
+    what = f"{rows} x {columns} pixels" if rows and columns else "an image"
+    return ScanError(
+        f"{path}: is incomplete: its header promises {what}, and the file ends before that. It was cut short or "
+        "damaged: copy it again from where it came."
+    )
 
 
 def _damaged(path: Path) -> ScanError:
