@@ -15,6 +15,7 @@ import numpy as np
 from halescan.errors import ScanError
 from halescan.io.dicom_geometry import frame_planes, pixel_spacing, plane, slice_affine, stack
 from halescan.io.dicom_pixels import check_size, check_syntax, frames_of, grey_values, has_image, stored_bytes
+from halescan.io.dicom_series import check_copies, each_file, one_each
 from halescan.io.identity import MAY_STAY
 from halescan.io.pixels import LARGEST_BYTES, check_affordable, check_claim, finish
 from halescan.io.slide_dicom import WHOLE_SLIDE
@@ -87,7 +88,7 @@ def read(source: Source) -> Scan:
         ScanError: if it holds no image, is damaged or cut short, claims more than it holds, or if the slices of a
             series differ in size or direction, are missing, unevenly spaced, or share a place with other content.
     """
-    datasets = [_open(path) for path in source.files]
+    datasets = each_file(source.files, _open)
     if len(datasets) > 1:
         return _read_series(source, datasets)
     if frames_of(datasets[0]) > 1:
@@ -264,7 +265,7 @@ def _read_frames(source: Source, dataset: Any) -> Scan:
     if len(stacked.order) == 1:
         notes = (Note("frames-without-positions", {"frames": len(values)}),)
         return _scan(source, dataset, values, 3, None, None, rescaled=rescaled, notes=notes)
-    pixels, notes = _one_each(stacked.order, list(values), source.path)
+    pixels, notes = one_each(stacked.order, list(values), source.path)
     return _scan(
         source,
         dataset,
@@ -295,19 +296,25 @@ def _read_series(source: Source, datasets: list[Any]) -> Scan:
     stacked = stack(planes, where=source.path)
     first = datasets[stacked.order[0][0]]
     _, notes = pixel_spacing(first)
-    values: list[np.ndarray] = [np.empty(0)] * len(datasets)
-    rescaled = True
-    for number, (path, dataset) in enumerate(zip(source.files, datasets, strict=True)):
-        grey, known = grey_values(dataset, where=path)
-        values[number], rescaled = grey[0], rescaled and known
-        dataset.pop("PixelData", None)  # decoded: the stored bytes need not wait for the rest
-    pixels, more = _one_each(stacked.order, values, source.path)
+    headers = iter(datasets)
+    decoded = each_file(source.files, lambda path: _decoded(path, next(headers)))
+    values, rescaled = [grey for grey, _ in decoded], all(known for _, known in decoded)
+    uids = [str(dataset.get("SOPInstanceUID") or "") for dataset in datasets]
+    check_copies(stacked.order, values, uids, files=source.files, where=source.path)
+    pixels, more = one_each(stacked.order, values, source.path, files=source.files)
     notes = notes + stacked.notes + more
     if len(stacked.order) == 1:
         return _scan(
             source, first, pixels[0], 2, planes[0].spacing_mm, slice_affine(planes[0]), rescaled=rescaled, notes=notes
         )
     return _scan(source, first, pixels, 3, stacked.spacing_mm, stacked.affine_lps, rescaled=rescaled, notes=notes)
+
+
+def _decoded(path: Path, dataset: Any) -> tuple[np.ndarray, bool]:
+    """Grey values of one slice, and whether they were rescaled."""
+    values, rescaled = grey_values(dataset, where=path)
+    dataset.pop("PixelData", None)  # decoded: the stored bytes need not wait for the rest
+    return values[0], rescaled
 
 
 def _check_alike(source: Source, datasets: list[Any]) -> None:
@@ -327,21 +334,6 @@ def _check_alike(source: Source, datasets: list[Any]) -> None:
     claimed = sum(stored_bytes(dataset) for dataset in datasets)
     if claimed > LARGEST_BYTES:
         check_affordable(source.path, claimed=claimed)
-
-
-def _one_each(
-    order: Sequence[Sequence[int]], values: list[np.ndarray], where: Path
-) -> tuple[np.ndarray, tuple[Note, ...]]:
-    """One slice for each place; true copies are dropped, different slices at one place are a question."""
-    for group in order:
-        if any(not np.array_equal(values[group[0]], values[other]) for other in group[1:]):
-            raise ScanError(
-                f"{where}: {len(group)} different slices lie at the same place, such as time points, echoes or "
-                "reconstructions in one series; expected one. Export each as a series of its own."
-            )
-    copies = sum(len(group) - 1 for group in order)
-    notes = (Note("duplicate-slices", {"count": copies}),) if copies else ()
-    return np.stack([values[group[0]] for group in order]), notes
 
 
 def _scan(
