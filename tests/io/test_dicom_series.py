@@ -4,9 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 
 from halescan.errors import ScanError
 from halescan.io import read
+from halescan.types import Note
 from tests.io.made import write_series
 
 
@@ -79,3 +81,25 @@ def test_different_slices_at_one_place_are_named(tmp_path):
     folder = write_series(tmp_path, slices(4), positions=[*along_z(3), along_z(3)[1]])
     with pytest.raises(ScanError, match=r"2 different slices lie at the same place \(001\.dcm and 003\.dcm\)"):
         read(folder)
+
+
+@pytest.mark.parametrize("name", ["000.dcm", "003.dcm"])
+def test_a_series_notes_a_file_at_its_end_that_cannot_be_read(tmp_path, name):
+    folder = write_series(tmp_path, slices(4), positions=along_z(4))
+    (folder / name).write_bytes((folder / name).read_bytes()[:300])
+    scan = read(folder)
+    assert len(scan.pixels) == 3
+    assert Note("unread-files", {"count": 1}) in scan.notes
+
+
+def test_a_report_beside_a_series_is_no_lost_slice(tmp_path):
+    folder = write_series(tmp_path, slices(4), positions=along_z(4))
+    shutil.copy(get_testdata_file("rtstruct.dcm", download=False), folder / "plan.dcm")
+    assert not read(folder).notes
+
+
+def test_a_bad_file_in_another_folder_is_no_lost_slice(tmp_path):
+    write_series(tmp_path / "one", slices(4), positions=along_z(4))
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "a.dcm").write_bytes(b"")
+    assert not read(tmp_path).notes

@@ -33,6 +33,10 @@ _DEFLATED_UID = b"1.2.840.10008.1.2.1.99"
 _SPECTRUM = "1.2.840.10008.5.1.4.1.1.4.2"  # MR spectroscopy counts rows and columns of voxels, and has no pixels
 
 
+class _NotAnImage(ScanError):
+    """A whole DICOM object that never had pixels, such as a report: nothing is missing."""
+
+
 @dataclass(frozen=True)
 class _Header:
     """What it takes to sort a file into its series, without its pixels."""
@@ -56,11 +60,13 @@ def sources(paths: Sequence[Path]) -> Found:
     slides: dict[tuple[tuple[str, ...], str, str], list[Path]] = defaultdict(list)
     alone: list[Source] = []
     problems: list[Problem] = []
+    unread: list[Path] = []
     for path in paths:
         try:
             header = _sort_header(path)
         except ScanError as error:
             problems.append(Problem(path, str(error)))
+            unread += [] if isinstance(error, _NotAnImage) else [path]
             continue
         if header.slide:
             slides[_sorted_as(path), header.study, header.series].append(path)
@@ -69,9 +75,8 @@ def sources(paths: Sequence[Path]) -> Found:
         else:
             alone.append(Source(path, "dicom", (path,), series=header.series or None))
     whole = [replace(_stacked(series, files), format="slide") for (_, _, series), files in slides.items()]
-    return Found(
-        (*(_stacked(series, files) for (_, _, series), files in stacks.items()), *alone, *whole), tuple(problems)
-    )
+    volumes = [_with_unread(_stacked(series, files), unread) for (_, _, series), files in stacks.items()]
+    return Found((*volumes, *alone, *whole), tuple(problems))
 
 
 def _sorted_as(path: Path) -> tuple[str, ...]:
@@ -88,7 +93,14 @@ def read(source: Source) -> Scan:
         ScanError: if it holds no image, is damaged or cut short, claims more than it holds, or if the slices of a
             series differ in size or direction, are missing, unevenly spaced, or share a place with other content.
     """
-    datasets = each_file(source.files, _open)
+    scan = _read_datasets(source, each_file(source.files, _open))
+    if not source.unread:
+        return scan
+    return replace(scan, notes=(*scan.notes, Note("unread-files", {"count": source.unread})))
+
+
+def _read_datasets(source: Source, datasets: list[Any]) -> Scan:
+    """A series, many frames, or one picture."""
     if len(datasets) > 1:
         return _read_series(source, datasets)
     if frames_of(datasets[0]) > 1:
@@ -148,6 +160,16 @@ def _stacked(series: str, files: list[Path]) -> Source:
     """The source of one series; a lone slice goes by its own name."""
     where = files[0] if len(files) == 1 else Path(commonpath([file.parent for file in files]))
     return Source(where, "dicom", tuple(files), series=series)
+
+
+def _with_unread(source: Source, unread: Sequence[Path]) -> Source:
+    """The source of a series that counts the files beside its own which cannot be read: they may be slices of it.
+
+    A single slice is taken for a picture: it is not a series from which slices could be missing.
+    """
+    folders = {file.parent for file in source.files}
+    count = sum(path.parent in folders for path in unread)
+    return replace(source, unread=count) if count and len(source.files) > 1 else source
 
 
 def _header(path: Path, words: list[str]) -> Any:
@@ -412,7 +434,7 @@ def _no_image(path: Path, dataset: Any) -> ScanError:
         return _incomplete(path, dataset)
     if "SOPClassUID" not in dataset and "Modality" not in dataset:
         return _damaged(path)
-    return ScanError(f"{path}: holds no image (modality {dataset.get('Modality') or 'not given'}).")
+    return _NotAnImage(f"{path}: holds no image (modality {dataset.get('Modality') or 'not given'}).")
 
 
 def _incomplete(path: Path, dataset: Any) -> ScanError:

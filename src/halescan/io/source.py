@@ -20,6 +20,7 @@ class Source:
         part: Name of the array in a file that holds several arrays.
         slice_index: The slice along the first axis, where one slice of a volume is meant and not the whole.
         stacked: Whether the three files are contrasts of one body, to be read as the three channels of one scan.
+        unread: Number of files beside a DICOM series that may be slices of it, and cannot be read.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Source:
     part: str | None = None
     slice_index: int | None = None
     stacked: bool = False
+    unread: int = 0
 
     @property
     def within(self) -> str:

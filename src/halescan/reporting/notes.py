@@ -13,6 +13,8 @@ _EXAMINED = (
     "mask-everything",
     "lungs-not-found",
     "missing-slices",
+    "unread-files",
+    "unread-scans",
     "already-windowed",
     "unknown-grey-scale",
     "stain-not-found",

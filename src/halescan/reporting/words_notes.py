@@ -67,6 +67,16 @@ NOTES: dict[str, tuple[str, str]] = {
         "Slices are missing from this series; what lies in the gaps was not examined.",
         "Il manque des coupes dans cette série ; ce qui se trouve dans ces intervalles n’a pas été analysé.",
     ),
+    "unread-files": (
+        "Files beside those of this series that could not be read: {count}. They may be slices of it; what they show "
+        "was not examined.",
+        "Fichiers voisins de ceux de cette série n’ayant pas pu être lus : {count}. Il peut s’agir de coupes de la "
+        "série ; ce qu’elles montrent n’a pas été analysé.",
+    ),
+    "unread-scans": (
+        "Scans of this case that could not be examined: {count}. Score, p-value and map say nothing of them.",
+        "Images de ce cas n’ayant pas pu être analysées : {count}. Score, valeur p et carte n’en disent rien.",
+    ),
     "duplicate-slices": (
         "Slices stored more than once: {count} copies. Each was read once.",
         "Coupes enregistrées plusieurs fois : {count} copies. Chacune a été lue une fois.",
