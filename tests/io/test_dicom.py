@@ -182,9 +182,32 @@ def test_ultrasound_takes_spacing_from_its_one_region(tmp_path):
     assert scan.spacing_mm == pytest.approx((0.3, 0.2))
 
 
-@pytest.mark.parametrize("spacing", [[0, 0], [-1, 1]])
-def test_impossible_spacing_is_unknown_spacing(tmp_path, spacing):
-    assert read(write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing=spacing)).spacing_mm is None
+@pytest.mark.parametrize("spacing", [[0, 0], [-1, 1], [0.5, float("nan")], [float("inf"), 1], 0.5])
+def test_impossible_spacing_is_unknown_spacing_with_a_note(tmp_path, spacing):
+    scan = read(write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing=spacing))
+    assert scan.spacing_mm is None
+    assert [note.key for note in scan.notes] == ["bad-spacing"]
+
+
+def test_spacing_in_letters_is_unknown_spacing_with_a_note(tmp_path):
+    path = write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing=[0.125, 0.125])
+    path.write_bytes(path.read_bytes().replace(b"0.125\\0.125", b"Doe^J\\aneee"))
+    scan = read(path)
+    assert (scan.spacing_mm, [note.key for note in scan.notes]) == (None, ["bad-spacing"])
+
+
+def test_impossible_spacing_of_a_series_is_noted(tmp_path):
+    scan = read(write_series(tmp_path, small_volume(), positions=along_z(4), PixelSpacing=[0, 0]))
+    assert (scan.spacing_mm, [note.key for note in scan.notes]) == (None, ["bad-spacing"])
+
+
+def test_absent_spacing_is_not_called_impossible(tmp_path):
+    assert not read(write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing="")).notes
+
+
+def test_where_the_patients_spacing_is_impossible_the_detectors_serves(tmp_path):
+    scan = read(write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing=[0, 0], ImagerPixelSpacing=[0.2, 0.1]))
+    assert (scan.spacing_mm, [note.key for note in scan.notes]) == ((0.2, 0.1), ["detector-spacing"])
 
 
 def test_no_person_gets_out(tmp_path):
@@ -362,7 +385,7 @@ def test_a_dose_grid_lies_where_its_offsets_say():
     assert scan.directions == ("S", "P", "L")
 
 
-def enhanced(path, frames, *, places, slopes=None):
+def enhanced(path, frames, *, places, slopes=None, spacing=(0.5, 0.7), **header):
     groups = []
     for number, place in enumerate(places):
         group = item(PlanePositionSequence=[item(ImagePositionPatient=list(place))])
@@ -372,10 +395,10 @@ def enhanced(path, frames, *, places, slopes=None):
         groups.append(group)
     shared = item(
         PlaneOrientationSequence=[item(ImageOrientationPatient=list(AXIAL))],
-        PixelMeasuresSequence=[item(PixelSpacing=[0.5, 0.7], SliceThickness=2)],
+        PixelMeasuresSequence=[item(PixelSpacing=list(spacing), SliceThickness=2)],
     )
     sequences = {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": groups}
-    return write_dicom(path, frames, Modality="MR", **sequences)
+    return write_dicom(path, frames, Modality="MR", **sequences, **header)
 
 
 def test_enhanced_frames_are_ordered_by_place_and_scaled_each(tmp_path):
@@ -391,6 +414,17 @@ def test_enhanced_frames_are_ordered_by_place_and_scaled_each(tmp_path):
 def test_one_enhanced_frame_is_a_picture_with_spacing(tmp_path):
     scan = read(enhanced(tmp_path / "a.dcm", small_volume(1), places=along_z(1)))
     assert (scan.dims, scan.spacing_mm, scan.directions) == (2, (0.5, 0.7), ("P", "L"))
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_impossible_spacing_of_enhanced_frames_is_noted(tmp_path, depth):
+    scan = read(enhanced(tmp_path / "a.dcm", small_volume(depth), places=along_z(depth), spacing=(0, 0)))
+    assert (scan.spacing_mm, [note.key for note in scan.notes]) == (None, ["bad-spacing"])
+
+
+def test_enhanced_spacing_serves_where_the_plain_one_is_impossible(tmp_path):
+    scan = read(enhanced(tmp_path / "a.dcm", small_volume(1), places=along_z(1), PixelSpacing=[0, 0]))
+    assert (scan.spacing_mm, scan.notes) == ((0.5, 0.7), ())
 
 
 def test_enhanced_frames_at_two_times_are_refused(tmp_path):

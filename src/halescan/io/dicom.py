@@ -270,8 +270,8 @@ def _read_slice(source: Source, dataset: Any) -> Scan:
     planes = frame_planes(dataset, 1)
     one = planes[0] if planes else plane(dataset)
     spacing, notes = pixel_spacing(dataset)
-    if spacing is None and one is not None:
-        spacing = one.spacing_mm
+    if spacing is None and one is not None and one.spacing_mm is not None:
+        spacing, notes = one.spacing_mm, ()
     affine = slice_affine(one) if one is not None else None
     return _scan(source, dataset, values[0], 2, spacing, affine, rescaled=rescaled, notes=notes)
 
@@ -288,6 +288,7 @@ def _read_frames(source: Source, dataset: Any) -> Scan:
         notes = (Note("frames-without-positions", {"frames": len(values)}),)
         return _scan(source, dataset, values, 3, None, None, rescaled=rescaled, notes=notes)
     pixels, notes = one_each(stacked.order, list(values), source.path)
+    notes += pixel_spacing(dataset)[1] if stacked.spacing_mm is None else ()
     return _scan(
         source,
         dataset,

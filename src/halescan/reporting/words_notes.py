@@ -54,6 +54,12 @@ NOTES: dict[str, tuple[str, str]] = {
         "Les distances sont mesurées dans le plan du détecteur et non du patient ; les dimensions réelles sont un peu "
         "plus petites.",
     ),
+    "bad-spacing": (
+        "The pixel spacing that the file gives is zero, negative or not a number. It was taken as unknown; sizes are "
+        "given in pixels or voxels.",
+        "La taille des pixels indiquée par le fichier est nulle, négative ou n’est pas un nombre. Elle a été "
+        "considérée comme inconnue ; les dimensions sont données en pixels ou en voxels.",
+    ),
     "no-spacing": (
         "The file gives no pixel spacing; sizes are given in pixels or voxels.",
         "Le fichier n’indique pas la taille des pixels ; les dimensions sont données en pixels ou en voxels.",
