@@ -460,4 +460,5 @@ DICOM = Format(
     read=read,
     describe=describe,
     identity=identity,
+    title="DICOM",
 )

@@ -199,4 +199,5 @@ METAIMAGE = Format(
     sources=_sources,
     read=read,
     belongs=(".raw", ".zraw"),
+    title="MetaImage or NRRD",
 )

@@ -144,4 +144,5 @@ NIFTI = Format(
     sources=_sources,
     read=read,
     belongs=(".img",),
+    title="NIfTI",
 )

@@ -74,6 +74,7 @@ class Format:
             hold a name.
         identity: Who and which examination the source belongs to, read cheaply.
         belongs: Endings of files that are read through another file of this format and are no scans themselves.
+        title: What a user calls such a file; empty for its name in the table.
     """
 
     endings: tuple[str, ...]
@@ -83,6 +84,7 @@ class Format:
     describe: Callable[[Source], str] = lambda source: source.path.name
     identity: Callable[[Source], Identity] = lambda source: Identity()
     belongs: tuple[str, ...] = ()
+    title: str = ""
 
 
 def one_each(name: str) -> Callable[[Sequence[Path]], Found]:

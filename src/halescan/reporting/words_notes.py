@@ -37,8 +37,8 @@ NOTES: dict[str, tuple[str, str]] = {
         "{share:%} des pixels n’étaient pas des nombres ; ils ont été remplacés par la plus petite valeur présente.",
     ),
     "mislabelled": (
-        "The file name ends in {ending} but its content is {format}; it was read as what it is.",
-        "Le nom du fichier se termine par {ending} mais son contenu est {format} ; il a été lu comme tel.",
+        "The file name ends in {ending} but it holds {format}; it was read as what it is.",
+        "Le nom du fichier se termine par {ending} mais il contient {format} ; il a été lu comme tel.",
     ),
     "alpha-dropped": (
         "The transparency stored with the image was ignored.",
