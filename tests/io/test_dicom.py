@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
+from pydicom.filewriter import dcmwrite
 from pydicom.uid import (
+    HEVCM10P51,
+    JPEG2000MC,
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -178,9 +182,32 @@ def test_ultrasound_takes_spacing_from_its_one_region(tmp_path):
     assert scan.spacing_mm == pytest.approx((0.3, 0.2))
 
 
-@pytest.mark.parametrize("spacing", [[0, 0], [-1, 1]])
-def test_impossible_spacing_is_unknown_spacing(tmp_path, spacing):
-    assert read(write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing=spacing)).spacing_mm is None
+@pytest.mark.parametrize("spacing", [[0, 0], [-1, 1], [0.5, float("nan")], [float("inf"), 1], 0.5])
+def test_impossible_spacing_is_unknown_spacing_with_a_note(tmp_path, spacing):
+    scan = read(write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing=spacing))
+    assert scan.spacing_mm is None
+    assert [note.key for note in scan.notes] == ["bad-spacing"]
+
+
+def test_spacing_in_letters_is_unknown_spacing_with_a_note(tmp_path):
+    path = write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing=[0.125, 0.125])
+    path.write_bytes(path.read_bytes().replace(b"0.125\\0.125", b"Doe^J\\aneee"))
+    scan = read(path)
+    assert (scan.spacing_mm, [note.key for note in scan.notes]) == (None, ["bad-spacing"])
+
+
+def test_impossible_spacing_of_a_series_is_noted(tmp_path):
+    scan = read(write_series(tmp_path, small_volume(), positions=along_z(4), PixelSpacing=[0, 0]))
+    assert (scan.spacing_mm, [note.key for note in scan.notes]) == (None, ["bad-spacing"])
+
+
+def test_absent_spacing_is_not_called_impossible(tmp_path):
+    assert not read(write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing="")).notes
+
+
+def test_where_the_patients_spacing_is_impossible_the_detectors_serves(tmp_path):
+    scan = read(write_dicom(tmp_path / "a.dcm", GREY, PixelSpacing=[0, 0], ImagerPixelSpacing=[0.2, 0.1]))
+    assert (scan.spacing_mm, [note.key for note in scan.notes]) == ((0.2, 0.1), ["detector-spacing"])
 
 
 def test_no_person_gets_out(tmp_path):
@@ -358,7 +385,7 @@ def test_a_dose_grid_lies_where_its_offsets_say():
     assert scan.directions == ("S", "P", "L")
 
 
-def enhanced(path, frames, *, places, slopes=None):
+def enhanced(path, frames, *, places, slopes=None, spacing=(0.5, 0.7), **header):
     groups = []
     for number, place in enumerate(places):
         group = item(PlanePositionSequence=[item(ImagePositionPatient=list(place))])
@@ -368,10 +395,10 @@ def enhanced(path, frames, *, places, slopes=None):
         groups.append(group)
     shared = item(
         PlaneOrientationSequence=[item(ImageOrientationPatient=list(AXIAL))],
-        PixelMeasuresSequence=[item(PixelSpacing=[0.5, 0.7], SliceThickness=2)],
+        PixelMeasuresSequence=[item(PixelSpacing=list(spacing), SliceThickness=2)],
     )
     sequences = {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": groups}
-    return write_dicom(path, frames, Modality="MR", **sequences)
+    return write_dicom(path, frames, Modality="MR", **sequences, **header)
 
 
 def test_enhanced_frames_are_ordered_by_place_and_scaled_each(tmp_path):
@@ -387,6 +414,17 @@ def test_enhanced_frames_are_ordered_by_place_and_scaled_each(tmp_path):
 def test_one_enhanced_frame_is_a_picture_with_spacing(tmp_path):
     scan = read(enhanced(tmp_path / "a.dcm", small_volume(1), places=along_z(1)))
     assert (scan.dims, scan.spacing_mm, scan.directions) == (2, (0.5, 0.7), ("P", "L"))
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_impossible_spacing_of_enhanced_frames_is_noted(tmp_path, depth):
+    scan = read(enhanced(tmp_path / "a.dcm", small_volume(depth), places=along_z(depth), spacing=(0, 0)))
+    assert (scan.spacing_mm, [note.key for note in scan.notes]) == (None, ["bad-spacing"])
+
+
+def test_enhanced_spacing_serves_where_the_plain_one_is_impossible(tmp_path):
+    scan = read(enhanced(tmp_path / "a.dcm", small_volume(1), places=along_z(1), PixelSpacing=[0, 0]))
+    assert (scan.spacing_mm, scan.notes) == ((0.5, 0.7), ())
 
 
 def test_enhanced_frames_at_two_times_are_refused(tmp_path):
@@ -408,6 +446,86 @@ def test_what_holds_no_image_says_what_it_is(name, modality):
 def test_pydicoms_broken_files_are_refused(name):
     with pytest.raises(ScanError):
         read(get_testdata_file(name, download=False))
+
+
+def cut_at(path, place):
+    path.write_bytes(path.read_bytes()[:place])
+    return path
+
+
+def noise(side):
+    return np.random.default_rng(0).integers(0, 4000, (side, side)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("before", [0, 4, 30, 200, 300])
+def test_an_image_cut_off_before_its_pixels_is_incomplete(tmp_path, before):
+    path = write_dicom(tmp_path / "a.dcm", noise(40))
+    cut_at(path, path.read_bytes().rindex(b"\xe0\x7f\x10\x00") - before)
+    with pytest.raises(ScanError, match=r"a\.dcm: is incomplete: .* cut short"):
+        read(path)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_packed_pixels_cut_off_in_the_middle_are_incomplete(tmp_path, syntax, share):
+    dataset = dicom_dataset(noise(200))
+    dataset.compress(syntax)
+    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    path = cut_at(tmp_path / "a.dcm", int(share * (tmp_path / "a.dcm").stat().st_size))
+    with pytest.raises(ScanError, match=r"is incomplete: its header promises 200 x 200 pixels, .* cut short"):
+        read(path)
+
+
+@pytest.mark.parametrize("side", [40, 200])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_bare_pixels_cut_off_in_the_middle_are_counted(tmp_path, side, syntax):
+    path = write_dicom(tmp_path / "a.dcm", noise(side), syntax=syntax)
+    cut_at(path, path.stat().st_size - 700)
+    with pytest.raises(ScanError, match=r"header claims .* of pixels, the file holds .* cut short"):
+        read(path)
+
+
+def test_pixels_left_out_of_an_image_are_missed(tmp_path):
+    with pytest.raises(ScanError, match="is incomplete: its header promises 12 x 16 pixels"):
+        read(write_dicom(tmp_path / "a.dcm", GREY, PixelData=None))
+
+
+def test_a_spectrum_misses_no_pixels(tmp_path):
+    spectrum = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.2", "Modality": "MR", "PixelData": None}
+    with pytest.raises(ScanError, match=r"holds no image \(modality MR\)"):
+        read(write_dicom(tmp_path / "a.dcm", GREY, **spectrum))
+
+
+def stored_as(path, syntax):
+    """A whole file that says it is stored with that transfer syntax."""
+    dataset = dicom_dataset(GREY)
+    dataset.compress(RLELossless)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dcmwrite(path, dataset, implicit_vr=False, little_endian=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("syntax", "named", "way"),
+    [
+        ("1.2.3.4.5", r"1\.2\.3\.4\.5 \(not one that DICOM lists\)", "gdcmconv --raw"),
+        (MPEG2MPML, r"4\.100 \(MPEG2 Main Profile / Main Level\)", "It is a video: export the frames"),
+        (HEVCM10P51, r"4\.108 \(HEVC/H\.265 Main 10 Profile", "It is a video: export the frames"),
+        (JPEG2000MC, r"4\.93 \(JPEG 2000 Part 2", "gdcmconv --raw"),
+    ],
+)
+def test_a_transfer_syntax_that_is_not_read_is_named_with_the_way_out(tmp_path, syntax, named, way):
+    with pytest.raises(ScanError, match=rf"transfer syntax .*{named}.*cannot be read\. .*{way}") as caught:
+        read(stored_as(tmp_path / "a.dcm", syntax))
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_transfer_syntax_that_is_no_uid_is_damage_and_not_quoted(tmp_path):
+    path = stored_as(tmp_path / "a.dcm", "1.2.3.4.5")
+    path.write_bytes(path.read_bytes().replace(b"1.2.3.4.5", b"Doe^Janet"))
+    with pytest.raises(ScanError, match="damaged") as caught:
+        read(path)
+    assert "Doe" not in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [{"Rows": 65535, "Columns": 65535}, {"NumberOfFrames": 10**7}])

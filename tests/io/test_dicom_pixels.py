@@ -52,9 +52,16 @@ def test_padding_in_the_wrong_sign_is_understood():
     assert grey_values(dataset, where=HERE)[0].min() == GREY[1:].min()
 
 
-def test_a_slope_of_zero_does_not_erase_the_image():
-    dataset = dicom_dataset(GREY, RescaleSlope=0, RescaleIntercept=5)
-    np.testing.assert_array_equal(grey_values(dataset, where=HERE)[0][0], GREY + 5.0)
+@pytest.mark.parametrize("slope", [0, np.nan, np.inf])
+def test_a_slope_that_would_erase_the_image_is_refused(slope):
+    dataset = dicom_dataset(GREY, RescaleSlope=slope, RescaleIntercept=5)
+    with pytest.raises(ScanError, match=r"a\.dcm: its RescaleSlope is .*, expected a number other than 0.*set it to 1"):
+        grey_values(dataset, where=HERE)
+
+
+def test_an_empty_slice_may_have_a_slope_of_zero():
+    dataset = dicom_dataset(0 * GREY, RescaleSlope=0, RescaleIntercept=5)
+    assert (grey_values(dataset, where=HERE)[0] == 5).all()
 
 
 def test_palette_colours_are_looked_up():

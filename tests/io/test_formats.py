@@ -63,6 +63,23 @@ def test_a_text_in_disguise_is_refused(tmp_path, name):
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("a.dcm", "DICOM"),
+        ("a.nii.gz", "NIfTI"),
+        ("a.mha", "MetaImage or NRRD"),
+        ("a.tif", "a picture (PNG, JPEG, TIFF or BMP)"),
+        ("a.npz", "NumPy arrays"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_in_words_that_a_user_knows(tmp_path, name, called):
+    (tmp_path / name).write_text("nothing to see\n" * 50)
+    with pytest.raises(ScanError) as caught:
+        read(tmp_path / name)
+    assert f"{name}: is named like {called} but holds something else" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_constant_image_is_refused(tmp_path, name):
     with pytest.raises(ScanError, match="every pixel has the value 7: nothing to examine"):

@@ -101,7 +101,7 @@ def test_colour_stays_colour(tmp_path, name):
 def test_several_volumes_are_a_question(tmp_path):
     joined = sitk.JoinSeries([image_of(VOLUME), image_of(VOLUME + 50)])
     path = write(tmp_path / "a.nrrd", joined)
-    with pytest.raises(AmbiguousScan, match=r"index=0 to 1"):
+    with pytest.raises(AmbiguousScan, match=r"index=0\) to index=1"):
         read(path)
     np.testing.assert_array_equal(read(path, index=1).pixels, VOLUME + 50)
     with pytest.raises(ScanError, match="number 5 was asked for"):

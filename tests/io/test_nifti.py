@@ -100,7 +100,7 @@ def test_trailing_axes_of_one_are_dropped(tmp_path):
 
 def test_several_volumes_are_a_question(tmp_path):
     path = write(tmp_path / "a.nii.gz", np.stack([VOLUME.T, VOLUME.T + 50], axis=-1))
-    with pytest.raises(AmbiguousScan, match=r"holds 2 volumes .* index=0 to 1"):
+    with pytest.raises(AmbiguousScan, match=r"holds 2 volumes .* index=0\) to index=1"):
         read(path)
     np.testing.assert_array_equal(read(path, index=1).pixels, VOLUME + 50)
     source = find(path).sources[0]

@@ -38,6 +38,15 @@ def test_a_note_of_a_scan_takes_its_place_among_those_of_the_case():
     assert told[-1].startswith("For information")
 
 
+def test_an_impossible_spacing_is_not_called_absent_too():
+    scan = flat_scan()
+    scan = replace(scan, scan=replace(scan.scan, spacing_mm=None, notes=(Note("bad-spacing"),)))
+    told, caution = said_notes(case_of(scan), "en")
+    assert [text for text in told if "spacing" in text] == [told[0]]
+    assert told[0].startswith("The pixel spacing that the file gives is zero")
+    assert caution
+
+
 def test_the_plain_rule_weighs_least_of_all_notes():
     assert all(weight_of(key) < weight_of("quantile-rule-above") for key in NOTES if not key.startswith("quantile"))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from halescan.data.profiles import PROFILES
 from halescan.errors import SettingError
+from halescan.io import FORMATS, formats
 from halescan.reporting.words import SENTENCES, features_words, language, note_sentence, sentence
 from halescan.reporting.words_clinical import CLINICAL
 from halescan.reporting.words_frame import FRAME
@@ -105,3 +106,11 @@ def test_no_note_can_break_a_report(key, values):
 def test_a_language_nobody_wrote_is_refused():
     with pytest.raises(SettingError, match="'de'"):
         language("de")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_mislabelled_file_is_told_without_the_name_of_our_format(name):
+    note = Note("mislabelled", {"ending": ".bin", "format": name})
+    assert f"holds {formats()[name].title}; it was" in note_sentence(note, "en")
+    assert "contient" in note_sentence(note, "fr")
+    assert not any(f" {word} " in note_sentence(note, lang) for word in ("raster", "arrays") for lang in ("en", "fr"))

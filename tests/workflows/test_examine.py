@@ -18,6 +18,7 @@ from halescan.workflows.examine import decision, examine, regions
 from halescan.workflows.recalibrate import recalibrate
 from halescan.workflows.train import train
 from tests.detectors.bodies import contrasts
+from tests.io.made import write_dicom, write_series
 
 QUICK = {"formats": ("json", "map")}
 
@@ -93,6 +94,31 @@ def test_a_broken_file_is_named_and_the_others_are_done(
     done = examine(model_folder, folder, out=tmp_path / "out", **QUICK)
     assert len(done.records) == 5
     assert len(done.problems) == 3
+
+
+def _texture(depth: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(-1000, 400, (depth, 48, 48)).astype(np.int16)
+
+
+def test_a_report_says_that_a_slice_at_the_end_of_its_series_could_not_be_read(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    folder = write_series(tmp_path / "series", _texture(5), positions=[(0, 0, 3 * z) for z in range(5)])
+    (folder / "004.dcm").write_bytes(b"")
+    examine(model_folder, folder, out=tmp_path / "out", formats=("json", "html"))
+    assert {"key": "unread-files", "values": {"count": 1}}.items() <= records(tmp_path / "out")[0]["notes"][0].items()
+    report = next((tmp_path / "out").glob("case-*/report.html"))
+    assert "Files beside those of this series that could not be read: 1." in report.read_text()
+
+
+def test_a_case_says_how_many_of_its_scans_could_not_be_read(model_folder: Path, tmp_path: Path) -> None:
+    for name, picture in zip(("a.dcm", "b.dcm", "c.dcm"), _texture(3), strict=True):
+        write_dicom(tmp_path / name, picture)
+    (tmp_path / "b.dcm").write_bytes((tmp_path / "b.dcm").read_bytes()[:-900])
+    done = examine(model_folder, tmp_path, out=tmp_path / "out", **QUICK)
+    notes = {note["key"]: note for note in done.records[0]["notes"]}
+    assert len(done.records) == len(done.problems) == 1
+    assert notes["unread-scans"]["values"] == {"count": 1}
 
 
 def test_an_array_in_place_of_a_path_is_refused_with_the_way_out(model_folder: Path, tmp_path: Path) -> None:

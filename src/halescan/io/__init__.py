@@ -154,7 +154,8 @@ def _recognise(source: Source) -> tuple[str, tuple[Note, ...]]:
         return promised, ()
     true = format_by_content(formats(), head)
     if true is None:
-        what = f"is named like {promised} but holds something else" if promised else "is not an image that can be read"
+        named = formats()[promised].title or promised if promised else ""
+        what = f"is named like {named} but holds something else" if promised else "is not an image that can be read"
         raise ScanError(f"{path}: {what}, or is damaged. What can be read: {_READABLE}.")
     if not promised:
         return true, ()

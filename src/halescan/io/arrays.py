@@ -208,4 +208,4 @@ def _may_be_alpha(values: np.ndarray) -> bool:
     return values.dtype.kind in "iuf" and bool(((values >= 0) & (values <= most)).all())
 
 
-ARRAYS = Format(endings=(".npy", ".npz"), recognises=_recognises, sources=sources, read=read)
+ARRAYS = Format(endings=(".npy", ".npz"), recognises=_recognises, sources=sources, read=read, title="NumPy arrays")

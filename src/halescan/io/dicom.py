@@ -14,7 +14,8 @@ import numpy as np
 
 from halescan.errors import ScanError
 from halescan.io.dicom_geometry import frame_planes, pixel_spacing, plane, slice_affine, stack
-from halescan.io.dicom_pixels import check_size, frames_of, grey_values, has_image, stored_bytes
+from halescan.io.dicom_pixels import check_size, check_syntax, frames_of, grey_values, has_image, stored_bytes
+from halescan.io.dicom_series import check_copies, each_file, one_each
 from halescan.io.identity import MAY_STAY
 from halescan.io.pixels import LARGEST_BYTES, check_affordable, check_claim, finish
 from halescan.io.slide_dicom import WHOLE_SLIDE
@@ -29,6 +30,11 @@ _SORTED_AS = {"healthy", "abnormal", "train", "test"}
 _DEFER_BYTES = 65536
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _DEFLATED_UID = b"1.2.840.10008.1.2.1.99"
+_SPECTRUM = "1.2.840.10008.5.1.4.1.1.4.2"  # MR spectroscopy counts rows and columns of voxels, and has no pixels
+
+
+class _NotAnImage(ScanError):
+    """A whole DICOM object that never had pixels, such as a report: nothing is missing."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,13 @@ def sources(paths: Sequence[Path]) -> Found:
     slides: dict[tuple[tuple[str, ...], str, str], list[Path]] = defaultdict(list)
     alone: list[Source] = []
     problems: list[Problem] = []
+    unread: list[Path] = []
     for path in paths:
         try:
             header = _sort_header(path)
         except ScanError as error:
             problems.append(Problem(path, str(error)))
+            unread += [] if isinstance(error, _NotAnImage) else [path]
             continue
         if header.slide:
             slides[_sorted_as(path), header.study, header.series].append(path)
@@ -67,9 +75,8 @@ def sources(paths: Sequence[Path]) -> Found:
         else:
             alone.append(Source(path, "dicom", (path,), series=header.series or None))
     whole = [replace(_stacked(series, files), format="slide") for (_, _, series), files in slides.items()]
-    return Found(
-        (*(_stacked(series, files) for (_, _, series), files in stacks.items()), *alone, *whole), tuple(problems)
-    )
+    volumes = [_with_unread(_stacked(series, files), unread) for (_, _, series), files in stacks.items()]
+    return Found((*volumes, *alone, *whole), tuple(problems))
 
 
 def _sorted_as(path: Path) -> tuple[str, ...]:
@@ -86,7 +93,14 @@ def read(source: Source) -> Scan:
         ScanError: if it holds no image, is damaged or cut short, claims more than it holds, or if the slices of a
             series differ in size or direction, are missing, unevenly spaced, or share a place with other content.
     """
-    datasets = [_open(path) for path in source.files]
+    scan = _read_datasets(source, each_file(source.files, _open))
+    if not source.unread:
+        return scan
+    return replace(scan, notes=(*scan.notes, Note("unread-files", {"count": source.unread})))
+
+
+def _read_datasets(source: Source, datasets: list[Any]) -> Scan:
+    """A series, many frames, or one picture."""
     if len(datasets) > 1:
         return _read_series(source, datasets)
     if frames_of(datasets[0]) > 1:
@@ -148,6 +162,16 @@ def _stacked(series: str, files: list[Path]) -> Source:
     return Source(where, "dicom", tuple(files), series=series)
 
 
+def _with_unread(source: Source, unread: Sequence[Path]) -> Source:
+    """The source of a series that counts the files beside its own which cannot be read: they may be slices of it.
+
+    A single slice is taken for a picture: it is not a series from which slices could be missing.
+    """
+    folders = {file.parent for file in source.files}
+    count = sum(path.parent in folders for path in unread)
+    return replace(source, unread=count) if count and len(source.files) > 1 else source
+
+
 def _header(path: Path, words: list[str]) -> Any:
     """Some elements of a file, without its pixels."""
     from pydicom import dcmread
@@ -175,9 +199,11 @@ def _open(path: Path) -> Any:
         deflated = _check_inflated(path)
         dataset = dcmread(path, force=True, defer_size=None if deflated else _DEFER_BYTES)
         _name_syntax(dataset)
-        if not has_image(dataset):
-            raise _no_image(path, dataset)
-        check_size(dataset, where=path, file_bytes=path.stat().st_size)
+        if _promises_pixels(dataset):
+            check_syntax(dataset, where=path)
+        if not has_image(dataset):  # where packed pixels are cut off, pydicom drops the header with them
+            raise _no_image(path, dataset or _header(path, _SORTING))
+        check_size(dataset, where=path, file_bytes=_held_bytes(dataset, path))
         _check_reach(dataset, path)
         if stored_bytes(dataset) == 0:
             raise ScanError(
@@ -188,6 +214,12 @@ def _open(path: Path) -> Any:
     except Exception:
         raise _damaged(path) from None
     return dataset
+
+
+def _held_bytes(dataset: Any, path: Path) -> int:
+    """Bytes of pixels that were read, else of the whole file: it cannot hold more."""
+    value = getattr(dataset.get_item("PixelData", keep_deferred=True), "value", None)
+    return path.stat().st_size if value is None else len(value)
 
 
 def _check_reach(dataset: Any, path: Path) -> None:
@@ -225,7 +257,7 @@ def _name_syntax(dataset: Any) -> None:
     """Old files do not say how they are encoded; what pydicom found out by reading is as good."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-    if "TransferSyntaxUID" in dataset.file_meta:
+    if dataset.file_meta.get("TransferSyntaxUID"):
         return
     implicit, little = dataset.original_encoding
     syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
@@ -238,8 +270,8 @@ def _read_slice(source: Source, dataset: Any) -> Scan:
     planes = frame_planes(dataset, 1)
     one = planes[0] if planes else plane(dataset)
     spacing, notes = pixel_spacing(dataset)
-    if spacing is None and one is not None:
-        spacing = one.spacing_mm
+    if spacing is None and one is not None and one.spacing_mm is not None:
+        spacing, notes = one.spacing_mm, ()
     affine = slice_affine(one) if one is not None else None
     return _scan(source, dataset, values[0], 2, spacing, affine, rescaled=rescaled, notes=notes)
 
@@ -255,7 +287,8 @@ def _read_frames(source: Source, dataset: Any) -> Scan:
     if len(stacked.order) == 1:
         notes = (Note("frames-without-positions", {"frames": len(values)}),)
         return _scan(source, dataset, values, 3, None, None, rescaled=rescaled, notes=notes)
-    pixels, notes = _one_each(stacked.order, list(values), source.path)
+    pixels, notes = one_each(stacked.order, list(values), source.path)
+    notes += pixel_spacing(dataset)[1] if stacked.spacing_mm is None else ()
     return _scan(
         source,
         dataset,
@@ -286,19 +319,25 @@ def _read_series(source: Source, datasets: list[Any]) -> Scan:
     stacked = stack(planes, where=source.path)
     first = datasets[stacked.order[0][0]]
     _, notes = pixel_spacing(first)
-    values: list[np.ndarray] = [np.empty(0)] * len(datasets)
-    rescaled = True
-    for number, (path, dataset) in enumerate(zip(source.files, datasets, strict=True)):
-        grey, known = grey_values(dataset, where=path)
-        values[number], rescaled = grey[0], rescaled and known
-        dataset.pop("PixelData", None)  # decoded: the stored bytes need not wait for the rest
-    pixels, more = _one_each(stacked.order, values, source.path)
+    headers = iter(datasets)
+    decoded = each_file(source.files, lambda path: _decoded(path, next(headers)))
+    values, rescaled = [grey for grey, _ in decoded], all(known for _, known in decoded)
+    uids = [str(dataset.get("SOPInstanceUID") or "") for dataset in datasets]
+    check_copies(stacked.order, values, uids, files=source.files, where=source.path)
+    pixels, more = one_each(stacked.order, values, source.path, files=source.files)
     notes = notes + stacked.notes + more
     if len(stacked.order) == 1:
         return _scan(
             source, first, pixels[0], 2, planes[0].spacing_mm, slice_affine(planes[0]), rescaled=rescaled, notes=notes
         )
     return _scan(source, first, pixels, 3, stacked.spacing_mm, stacked.affine_lps, rescaled=rescaled, notes=notes)
+
+
+def _decoded(path: Path, dataset: Any) -> tuple[np.ndarray, bool]:
+    """Grey values of one slice, and whether they were rescaled."""
+    values, rescaled = grey_values(dataset, where=path)
+    dataset.pop("PixelData", None)  # decoded: the stored bytes need not wait for the rest
+    return values[0], rescaled
 
 
 def _check_alike(source: Source, datasets: list[Any]) -> None:
@@ -318,21 +357,6 @@ def _check_alike(source: Source, datasets: list[Any]) -> None:
     claimed = sum(stored_bytes(dataset) for dataset in datasets)
     if claimed > LARGEST_BYTES:
         check_affordable(source.path, claimed=claimed)
-
-
-def _one_each(
-    order: Sequence[Sequence[int]], values: list[np.ndarray], where: Path
-) -> tuple[np.ndarray, tuple[Note, ...]]:
-    """One slice for each place; true copies are dropped, different slices at one place are a question."""
-    for group in order:
-        if any(not np.array_equal(values[group[0]], values[other]) for other in group[1:]):
-            raise ScanError(
-                f"{where}: {len(group)} different slices lie at the same place, such as time points, echoes or "
-                "reconstructions in one series; expected one. Export each as a series of its own."
-            )
-    copies = sum(len(group) - 1 for group in order)
-    notes = (Note("duplicate-slices", {"count": copies}),) if copies else ()
-    return np.stack([values[group[0]] for group in order]), notes
 
 
 def _scan(
@@ -397,11 +421,31 @@ def _plain(value: Any) -> str | float:
     return str(value)[:64]
 
 
+def _promises_pixels(dataset: Any) -> bool:
+    """Whether the header is an image's: a file of it without pixels has lost them."""
+    from pydicom.uid import UID
+
+    kind = UID(str(dataset.get("SOPClassUID") or ""))
+    return kind != _SPECTRUM and ("Image Storage" in kind.name or ("Rows" in dataset and "Columns" in dataset))
+
+
 def _no_image(path: Path, dataset: Any) -> ScanError:
-    """A report, a plan, a waveform, or no DICOM file at all."""
+    """An image that lost its pixels; a report, a plan, a waveform; or no DICOM file at all."""
+    if _promises_pixels(dataset):
+        return _incomplete(path, dataset)
     if "SOPClassUID" not in dataset and "Modality" not in dataset:
         return _damaged(path)
-    return ScanError(f"{path}: holds no image (modality {dataset.get('Modality') or 'not given'}).")
+    return _NotAnImage(f"{path}: holds no image (modality {dataset.get('Modality') or 'not given'}).")
+
+
+def _incomplete(path: Path, dataset: Any) -> ScanError:
+    """An image whose file ends before its pixels do."""
+    rows, columns = dataset.get("Rows"), dataset.get("Columns")
+    what = f"{rows} x {columns} pixels" if rows and columns else "an image"
+    return ScanError(
+        f"{path}: is incomplete: its header promises {what}, and the file ends before that. It was cut short or "
+        "damaged: copy it again from where it came."
+    )
 
 
 def _damaged(path: Path) -> ScanError:
@@ -416,4 +460,5 @@ DICOM = Format(
     read=read,
     describe=describe,
     identity=identity,
+    title="DICOM",
 )

@@ -59,12 +59,13 @@ class Stacked:
 def pixel_spacing(dataset: Any) -> tuple[tuple[float, float] | None, tuple[Note, ...]]:
     """(y, x) millimetres in the patient, or at the detector with the note `detector-spacing`.
 
-    Ultrasound says it for each region of the picture; it counts here where there is one region.
+    Ultrasound says it for each region of the picture; it counts here where there is one region. Zero, negative or no
+    number: it is unknown, with the note `bad-spacing`.
     """
-    spacing = _pair(dataset.get("PixelSpacing"))
+    spacing, bad = _lengths(dataset, "PixelSpacing")
     if spacing is not None:
         return spacing, ()
-    spacing = _pair(dataset.get("ImagerPixelSpacing"))
+    spacing, bad_too = _lengths(dataset, "ImagerPixelSpacing")
     if spacing is not None:
         return spacing, (Note("detector-spacing"),)
     regions: Any = dataset.get("SequenceOfUltrasoundRegions") or ()
@@ -73,7 +74,10 @@ def pixel_spacing(dataset: Any) -> tuple[tuple[float, float] | None, tuple[Note,
     ):
         centimetres = [abs(float(regions[0].get(f"PhysicalDelta{axis}") or 0)) for axis in "YX"]
         return _pair([10 * size for size in centimetres]), ()
-    return None, ()
+    groups: Any = dataset.get("PerFrameFunctionalGroupsSequence") or ({},)
+    measures = functional(dataset, groups[0], "PixelMeasuresSequence")
+    bad_frame = measures is not None and _lengths(measures, "PixelSpacing")[1]
+    return None, (Note("bad-spacing"),) if bad or bad_too or bad_frame else ()
 
 
 def plane(dataset: Any) -> Plane | None:
@@ -136,6 +140,16 @@ def stack(planes: Sequence[Plane], *, where: Path) -> Stacked:
     return Stacked(order, (float(np.linalg.norm(step)), *first.spacing_mm), affine, _tilt(step, first))
 
 
+def _lengths(place: Any, word: str) -> tuple[tuple[float, float] | None, bool]:
+    """Two lengths of the header, and whether what it says instead is no length."""
+    try:
+        value = place.get(word)
+        pair = _pair(value)
+    except (ValueError, TypeError):  # pydicom's answer to text in place of a number
+        return None, True
+    return pair, pair is None and value is not None and str(value) not in ("", "[]")
+
+
 def _pair(value: Any) -> tuple[float, float] | None:
     """Two positive finite numbers, or None."""
     if value is None or isinstance(value, (str, float, int)) or len(value) != 2:
@@ -164,7 +178,7 @@ def _enhanced_plane(dataset: Any, group: Any) -> Plane | None:
     measures = functional(dataset, group, "PixelMeasuresSequence")
     if position is None or orientation is None:
         return None
-    spacing = _pair(measures.get("PixelSpacing")) if measures is not None else None
+    spacing = _lengths(measures, "PixelSpacing")[0] if measures is not None else None
     return _plane(position.get("ImagePositionPatient"), orientation.get("ImageOrientationPatient"), spacing)
 
 

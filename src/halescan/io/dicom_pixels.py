@@ -12,6 +12,7 @@ from halescan.io.pixels import check_affordable, check_claim
 
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 _DEFLATED = ("1.2.840.10008.1.2.1.99",)
+_VIDEO = "1.2.840.10008.1.2.4.10"  # MPEG2, MPEG-4 and HEVC are .100 to .108
 
 
 def has_image(dataset: Any) -> bool:
@@ -46,6 +47,32 @@ def check_size(dataset: Any, *, where: Path, file_bytes: int) -> None:
     check_affordable(where, claimed=claimed)
 
 
+def check_syntax(dataset: Any, *, where: Path) -> None:
+    """Refuse an encoding that nothing here decodes: the file is whole, and fetching it again would not help.
+
+    Raises:
+        ScanError: naming the transfer syntax.
+    """
+    from pydicom.pixels import get_decoder
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        known = get_decoder(syntax).is_available or syntax == _JPEG_EXTENDED
+    except NotImplementedError:
+        known = False
+    if known:
+        return
+    if not syntax.is_valid:
+        raise ValueError  # no uid at all: the header is damaged, and what stands there is not quoted
+    named = f"{syntax} ({syntax.name})" if syntax.name != syntax else f"{syntax} (not one that DICOM lists)"
+    way = (
+        "It is a video: export the frames as pictures (PNG) or as uncompressed DICOM"
+        if syntax.startswith(_VIDEO)
+        else "Convert it first (gdcmconv --raw in.dcm out.dcm, or dcmdjpeg), or export it as Explicit VR Little Endian"
+    )
+    raise ScanError(f"{where}: stored with the transfer syntax {named}, which cannot be read. {way}.")
+
+
 def grey_values(dataset: Any, *, where: Path) -> tuple[np.ndarray, bool]:
     """Decode one file to `(frames, y, x)`, or `(frames, y, x, 3)` uint8 or uint16 for colour.
 
@@ -56,7 +83,7 @@ def grey_values(dataset: Any, *, where: Path) -> tuple[np.ndarray, bool]:
         The values, and whether they were rescaled.
 
     Raises:
-        ScanError: if the pixels cannot be decoded.
+        ScanError: if the pixels cannot be decoded, or a slope would make them all equal.
     """
     stored = _decode(dataset, where)
     if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
@@ -67,7 +94,7 @@ def grey_values(dataset: Any, *, where: Path) -> tuple[np.ndarray, bool]:
     padding = _padding(dataset, stored)
     if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
         stored = _turned_over(dataset, stored)
-    values, rescaled = _rescale(dataset, stored)
+    values, rescaled = _rescale(dataset, stored, where)
     if padding is not None and padding.any() and not padding.all():
         values = np.where(padding, values[~padding].min(), values)
     return values, rescaled
@@ -148,7 +175,7 @@ def _turned_over(dataset: Any, stored: np.ndarray) -> np.ndarray:
     return stored.dtype.type((1 << bits) - 1) - stored
 
 
-def _rescale(dataset: Any, stored: np.ndarray) -> tuple[np.ndarray, bool]:
+def _rescale(dataset: Any, stored: np.ndarray, where: Path) -> tuple[np.ndarray, bool]:
     """Through the modality LUT: a table, or slope and intercept for the file or for each frame."""
     if dataset.get("ModalityLUTSequence"):
         from pydicom.pixels import apply_modality_lut
@@ -157,6 +184,7 @@ def _rescale(dataset: Any, stored: np.ndarray) -> tuple[np.ndarray, bool]:
     pairs = _slopes(dataset, len(stored))
     if pairs is None:
         return stored, False
+    _check_slopes([slope for slope, _ in pairs], stored, where)
     if dataset.get("Modality") != "CT" and set(pairs) == {(1.0, 0.0)}:
         return stored, True
     slopes, intercepts = (np.array(column, np.float32)[:, None, None] for column in zip(*pairs, strict=True))
@@ -175,7 +203,21 @@ def _slopes(dataset: Any, frames: int) -> Sequence[tuple[float, float]] | None:
 
 
 def _slope(place: Any) -> tuple[float, float]:
-    """Slope and intercept of one place in the header; a slope of 0 would erase the image and is read as 1."""
+    """Slope and intercept of one place in the header."""
     slope = place.get("RescaleSlope")
     intercept = place.get("RescaleIntercept")
-    return float(1 if slope in (None, 0) else slope), float(intercept or 0)
+    return float(1 if slope is None else slope), float(intercept or 0)
+
+
+def _check_slopes(slopes: Sequence[float], stored: np.ndarray, where: Path) -> None:
+    """A slope of 0 would erase the image, and to guess another would guess its Hounsfield units.
+
+    A frame in which nothing was measured may have one: it holds a single value as it is.
+    """
+    for slope, frame in zip(slopes, stored, strict=True):
+        if not np.isfinite(slope) or (slope == 0 and np.ptp(frame) > 0):
+            raise ScanError(
+                f"{where}: its RescaleSlope is {slope:g}, expected a number other than 0: all pixels would be equal. "
+                "Export it again; or, where the stored values are right as they are, set it to 1 "
+                "(dcmodify -m RescaleSlope=1)."
+            )

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from halescan.errors import AmbiguousScan, ScanError
+from halescan.errors import ScanError
 from halescan.io.pixels import DEFLATE_RATIO, check_affordable, check_claim, finish
 from halescan.io.source import Format, Found, Source
+from halescan.io.volumes import number_of_volume
 from halescan.types import Note, Scan
 
+_SPLIT = "import SimpleITK as s; s.WriteImage(s.ReadImage('NAME')[FIRST], 'volume_0.mha')"
 _HEADER_BYTES = 65536
 _NEEDED = {
     "NDims": rb"[1-9]",
@@ -39,7 +41,7 @@ def read(source: Source) -> Scan:
     reader = _reader(path, head)
     size = tuple(int(length) for length in reader.GetSize())
     _check_size(reader, size, data, head)
-    volume = _volume(size, source)
+    volume = number_of_volume(source, shape=size, split=_SPLIT)
     image = reader.Execute()
     values, dims = _values(image, size, volume, path)
     spacing, affine, notes = _geometry(image, head, dims)
@@ -157,19 +159,6 @@ def _check_size(reader: Any, size: tuple[int, ...], data: Path, head: bytes) -> 
     )
 
 
-def _volume(size: tuple[int, ...], source: Source) -> int:
-    """Number of the one volume to read."""
-    count = prod(size[3:])
-    if source.index is None and count > 1:
-        raise AmbiguousScan(
-            f"{source.path}: holds {count} volumes (size {size}), expected one. Say which: index=0 to {count - 1}."
-        )
-    index = source.index or 0
-    if not 0 <= index < count:
-        raise ScanError(f"{source.path}: holds volumes 0 to {count - 1}, number {index} was asked for.")
-    return index
-
-
 def _values(image: Any, size: tuple[int, ...], volume: int, path: Path) -> tuple[np.ndarray, int]:
     """`(y, x)` or `(z, y, x)` with colour last, and the number of spatial axes."""
     import SimpleITK as sitk
@@ -210,4 +199,5 @@ METAIMAGE = Format(
     sources=_sources,
     read=read,
     belongs=(".raw", ".zraw"),
+    title="MetaImage or NRRD",
 )

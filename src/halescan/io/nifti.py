@@ -3,17 +3,17 @@
 import gzip
 import zlib
 from collections.abc import Sequence
-from math import prod
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from halescan.errors import AmbiguousScan, ScanError
 from halescan.io.pixels import DEFLATE_RATIO, array_bytes, check_affordable, check_claim, finish
 from halescan.io.source import Format, Found, Source
+from halescan.io.volumes import number_of_volume
 from halescan.types import Note, Scan
 
+_SPLIT = "import nibabel; nibabel.save(nibabel.load('NAME').slicer[FIRST], 'volume_0.nii.gz')"
 _MAGICS = (b"n+1\x00", b"ni1\x00", b"n+2\x00", b"ni2\x00")
 _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units: metre, millimetre, micrometre
 
@@ -90,14 +90,7 @@ def _shape(stored: tuple[int, ...]) -> tuple[int, ...]:
 
 def _volume(shape: tuple[int, ...], source: Source) -> tuple[int, ...]:
     """Place of the one volume to read along the axes after the third."""
-    count = prod(shape[3:])
-    if source.index is None and count > 1:
-        raise AmbiguousScan(
-            f"{source.path}: holds {count} volumes (shape {shape}), expected one. Say which: index=0 to {count - 1}."
-        )
-    index = source.index or 0
-    if not 0 <= index < count:
-        raise ScanError(f"{source.path}: holds volumes 0 to {count - 1}, number {index} was asked for.")
+    index = number_of_volume(source, shape=shape, split=_SPLIT)
     return tuple(int(place) for place in np.unravel_index(index, shape[3:], order="F")) if shape[3:] else ()
 
 
@@ -151,4 +144,5 @@ NIFTI = Format(
     sources=_sources,
     read=read,
     belongs=(".img",),
+    title="NIfTI",
 )

@@ -218,4 +218,5 @@ RASTER = Format(
     recognises=_recognises,
     sources=one_each("raster"),
     read=read,
+    title="a picture (PNG, JPEG, TIFF or BMP)",
 )

@@ -296,4 +296,5 @@ SLIDE = Format(
     sources=one_each("slide"),
     read=read,
     identity=identity,
+    title="a whole slide",
 )

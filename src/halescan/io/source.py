@@ -20,6 +20,7 @@ class Source:
         part: Name of the array in a file that holds several arrays.
         slice_index: The slice along the first axis, where one slice of a volume is meant and not the whole.
         stacked: Whether the three files are contrasts of one body, to be read as the three channels of one scan.
+        unread: Number of files beside a DICOM series that may be slices of it, and cannot be read.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Source:
     part: str | None = None
     slice_index: int | None = None
     stacked: bool = False
+    unread: int = 0
 
     @property
     def within(self) -> str:
@@ -72,6 +74,7 @@ class Format:
             hold a name.
         identity: Who and which examination the source belongs to, read cheaply.
         belongs: Endings of files that are read through another file of this format and are no scans themselves.
+        title: What a user calls such a file; empty for its name in the table.
     """
 
     endings: tuple[str, ...]
@@ -81,6 +84,7 @@ class Format:
     describe: Callable[[Source], str] = lambda source: source.path.name
     identity: Callable[[Source], Identity] = lambda source: Identity()
     belongs: tuple[str, ...] = ()
+    title: str = ""
 
 
 def one_each(name: str) -> Callable[[Sequence[Path]], Found]:

@@ -13,12 +13,15 @@ _EXAMINED = (
     "mask-everything",
     "lungs-not-found",
     "missing-slices",
+    "unread-files",
+    "unread-scans",
     "already-windowed",
     "unknown-grey-scale",
     "stain-not-found",
     "assumed-hounsfield",
     "non-finite-pixels",
     "nominal-orientation",
+    "bad-spacing",
     "slide-scale-assumed",
     "slide-scale-given",
 )
@@ -94,4 +97,5 @@ def _own_notes(scan: ScanResult) -> tuple[Note, ...]:
     """What a report notices by itself."""
     if scan.map is None:
         return (Note("no-location"),)
-    return (Note("no-spacing"),) if scan.findings and scan.scan.spacing_mm is None else ()
+    told = any(note.key == "bad-spacing" for note in scan.scan.notes)
+    return (Note("no-spacing"),) if scan.findings and scan.scan.spacing_mm is None and not told else ()

@@ -51,6 +51,8 @@ def note_sentence(note: Note, lang: str) -> str:
     value, threshold = values.get("value"), values.get("threshold")
     if isinstance(value, float) and isinstance(threshold, float):
         values["value"], values["threshold"] = apart(value, threshold, language(lang))
+    if f"format-{values.get('format')}" in SENTENCES:
+        values["format"] = sentence(f"format-{values['format']}", lang)
     if f"unit-{values.get('unit')}" in SENTENCES:
         values["unit"] = sentence(f"unit-{values['unit']}", lang)
     return sentence(note.key, lang, **values)

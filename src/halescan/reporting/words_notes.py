@@ -37,8 +37,8 @@ NOTES: dict[str, tuple[str, str]] = {
         "{share:%} des pixels n’étaient pas des nombres ; ils ont été remplacés par la plus petite valeur présente.",
     ),
     "mislabelled": (
-        "The file name ends in {ending} but its content is {format}; it was read as what it is.",
-        "Le nom du fichier se termine par {ending} mais son contenu est {format} ; il a été lu comme tel.",
+        "The file name ends in {ending} but it holds {format}; it was read as what it is.",
+        "Le nom du fichier se termine par {ending} mais il contient {format} ; il a été lu comme tel.",
     ),
     "alpha-dropped": (
         "The transparency stored with the image was ignored.",
@@ -54,6 +54,12 @@ NOTES: dict[str, tuple[str, str]] = {
         "Les distances sont mesurées dans le plan du détecteur et non du patient ; les dimensions réelles sont un peu "
         "plus petites.",
     ),
+    "bad-spacing": (
+        "The pixel spacing that the file gives is zero, negative or not a number. It was taken as unknown; sizes are "
+        "given in pixels or voxels.",
+        "La taille des pixels indiquée par le fichier est nulle, négative ou n’est pas un nombre. Elle a été "
+        "considérée comme inconnue ; les dimensions sont données en pixels ou en voxels.",
+    ),
     "no-spacing": (
         "The file gives no pixel spacing; sizes are given in pixels or voxels.",
         "Le fichier n’indique pas la taille des pixels ; les dimensions sont données en pixels ou en voxels.",
@@ -66,6 +72,16 @@ NOTES: dict[str, tuple[str, str]] = {
     "missing-slices": (
         "Slices are missing from this series; what lies in the gaps was not examined.",
         "Il manque des coupes dans cette série ; ce qui se trouve dans ces intervalles n’a pas été analysé.",
+    ),
+    "unread-files": (
+        "Files beside those of this series that could not be read: {count}. They may be slices of it; what they show "
+        "was not examined.",
+        "Fichiers voisins de ceux de cette série n’ayant pas pu être lus : {count}. Il peut s’agir de coupes de la "
+        "série ; ce qu’elles montrent n’a pas été analysé.",
+    ),
+    "unread-scans": (
+        "Scans of this case that could not be examined: {count}. Score, p-value and map say nothing of them.",
+        "Images de ce cas n’ayant pas pu être analysées : {count}. Score, valeur p et carte n’en disent rien.",
     ),
     "duplicate-slices": (
         "Slices stored more than once: {count} copies. Each was read once.",

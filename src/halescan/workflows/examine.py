@@ -168,6 +168,8 @@ class _Planned:
         for item in case.items:
             for file in item.source.files:
                 digest.update(f"{file.name}:{_stamp(file)};".encode(errors="surrogateescape"))
+            if item.source.unread:  # the record says so, and is made anew once these files are mended or gone
+                digest.update(f"unread:{item.source.unread};".encode())
         return cls(case, name, out / name, digest.hexdigest())
 
 
@@ -195,8 +197,9 @@ def case_results(
             yield planned, None, errors
             continue
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        lost = (Note("unread-scans", {"count": len(errors)}),) if errors else ()
         named = replace(
-            results, case=planned.name, examined_utc=now, notes=(*results.notes, *extra), request=planned.request
+            results, case=planned.name, examined_utc=now, notes=(*results.notes, *extra, *lost), request=planned.request
         )
         yield planned, named, errors
 
