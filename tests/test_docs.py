@@ -31,7 +31,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"
 REFERENCE = DOCS / "reference"
 SETTINGS = REFERENCE / "detectors.md"
 ERRORS = [name for name, value in vars(errors).items() if inspect.isclass(value)]
-NOT_OURS = {"--rm", "--network", "--build-arg"}  # docker's own
+NOT_OURS = {"--rm", "--network", "--build-arg", "--user"}  # docker's own
 
 
 def name_of(page: Path) -> str:
