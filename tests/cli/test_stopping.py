@@ -95,8 +95,18 @@ def test_a_scheduler_s_word_to_end_says_what_is_kept_too(
     monkeypatch.setattr("halescan.workflows.train.fit", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
     said = say("train", phantoms.healthy, "--out", tmp_path / "m", *QUICK)
     assert said.code == 143
-    assert f"{tmp_path / 'm.partial'} keeps the prepared scans, and nothing learned yet" in said.err
-    assert said.sentence.endswith("Run the same command again with --resume")
+    assert f"{tmp_path / 'm.partial'} keeps the prepared scans, and nothing learned yet" in said.sentence
+    assert said.sentence.endswith("train goes on from there with --resume")
+
+
+@pytest.mark.parametrize("where", ["healthy_cohort", "prepared"])
+def test_ctrl_c_in_train_before_anything_is_kept_advises_no_resume(
+    say: Say, phantoms: PhantomFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(f"halescan.workflows.train.{where}", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    said = say("train", phantoms.healthy, "--out", tmp_path / "m", *QUICK)
+    assert said.code == 130
+    assert said.sentence.endswith("Run the same command again")
 
 
 def test_ctrl_c_in_examine_leaves_whole_cases_only_and_no_worker_and_a_second_run_does_the_rest(

@@ -363,7 +363,7 @@ def whole(phantoms: PhantomFolders, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.mark.parametrize(
     ("detector", "stage", "kept"),
     [
-        ("padim", "preparing scans", "nothing is kept"),
+        ("padim", "preparing scans", "Nothing is kept"),
         ("padim", "encoder", "the encoder after 1 of 10 steps"),
         ("padim", "gaussians", "the encoder after 10 of 10 steps"),
         ("patchcore", "patches", "the encoder after 10 of 10 steps"),

@@ -45,7 +45,7 @@ class WorkFolder:
         """In one sentence."""
         learned = _learned(self.path)
         if learned is None and not (self.path / "images" / "images.json").exists():
-            return "nothing is kept: no scan was prepared yet, or not all of them"
+            return "Nothing is kept, as no scan was prepared yet, or not all of them. Run the same command again"
         told = ", and nothing learned yet" if learned is None else f" and {learned}"
         return f"{self.path} keeps the prepared scans{told}; train goes on from there with --resume"
 
