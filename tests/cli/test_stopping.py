@@ -1,5 +1,6 @@
 """Stopped by Ctrl-C, or by a reader that has gone, a command leaves nothing half done."""
 
+import csv
 import os
 import shutil
 import signal
@@ -116,9 +117,14 @@ def test_ctrl_c_in_examine_leaves_whole_cases_only_and_no_worker_and_a_second_ru
     process = started(*words)
     said = interrupted(process, after="examining", seconds=0.7)
     assert said.code == 130
-    assert said.sentence.startswith("halescan: stopped")
     assert living(process.pid) == []
     folders = [path for path in (tmp_path / "o").iterdir() if path.is_dir()]
+    assert said.sentence == (
+        f"halescan: stopped; nothing is left half written. {len(folders)} of 120 cases are done and lie in "
+        f"{tmp_path / 'o'}; the same command goes on where it stopped"
+    )
+    with (tmp_path / "o" / "cases.csv").open() as table:
+        assert {row["case"] for row in csv.DictReader(table)} == {folder.name for folder in folders}
     assert all(len(list(folder.iterdir())) == 2 for folder in folders)
     assert not any(folder.name.startswith(".") for folder in folders)
     both = [started(*words), started(*words)]  # and two at once get on with each other
