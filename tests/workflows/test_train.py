@@ -253,6 +253,23 @@ def test_resuming_with_another_request_says_what_differs(phantoms: PhantomFolder
         train(some(phantoms.healthy, 20, tmp_path / "some"), out=tmp_path / "cut", resume=True, **LEARNED)
 
 
+def test_a_second_training_of_the_same_model_is_refused_before_it_reads_a_scan(
+    phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    heard: list[str] = []
+
+    def second(progress: Progress) -> None:
+        if not heard:
+            heard.append(progress.stage)
+            for more in ({}, {"overwrite": True}, {"resume": True}):
+                with pytest.raises(OutputError, match=r"m\.partial is being written by another training \(process"):
+                    train(tmp_path / "nothing", out=tmp_path / "m", **more, **ATLAS)
+
+    train(phantoms.healthy, out=tmp_path / "m", listen=second, **ATLAS)
+    assert heard
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
 def test_an_unfinished_training_is_never_thrown_away_unasked(phantoms: PhantomFolders, tmp_path: Path) -> None:
     cut_short(phantoms.healthy, tmp_path / "cut")
     with pytest.raises(
