@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from halescan.evaluation.leaks import Shortcut, shortcut_sentence
+from halescan.reporting.numerals import percent
 from halescan.reporting.words import features_words
 
 _UNLIKELY = 0.05  # p-values of healthy cases that would look like this less often are called unreliable
@@ -128,11 +129,12 @@ def _decision_lines(record: dict[str, Any]) -> list[str]:
                 "(--threshold)"
             ]
         return [
-            f"no decision at {alarms['asked']:.1%} false alarms: too few healthy {alarms['unit']}s ({alarms['units']})"
+            f"no decision at {percent(alarms['asked'], 'en')} false alarms: too few healthy {alarms['unit']}s "
+            f"({alarms['units']})"
         ]
     realised, threshold = figure_words(alarms["realised"]), record["about"].get("threshold")
     if alarms["asked"] is not None:
-        where = f"at {alarms['asked']:.1%} asked false alarms: realised {realised}"
+        where = f"at {percent(alarms['asked'], 'en')} asked false alarms: realised {realised}"
     elif threshold is not None:
         where = f"at the threshold {threshold:g}: false alarms {realised}"
     else:
