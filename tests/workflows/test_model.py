@@ -133,6 +133,30 @@ def test_a_profile_of_other_images_is_refused(models: dict[str, Path], tmp_path:
     assert "profile" in refused(altered(models["denoising-autoencoder"], tmp_path / "model", change))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        (
+            "size",
+            [32],
+            "its profile cannot be used: size must be 2 numbers between 8 and 4096, as dims is 2; got [32].",
+        ),
+        ("erode", "x", "erode must be a finite number, got 'x'"),
+        ("erode", ["x" * 1000], "erode must be a finite number, got ['xxx"),
+        ("of-tomorrow", 1, "there is no setting 'of-tomorrow'"),
+    ],
+)
+def test_a_profile_that_is_wrong_is_refused_in_our_own_words(
+    models: dict[str, Path], tmp_path: Path, field: str, value: Any, said: str
+) -> None:
+    def change(record: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        record["profile"][field] = value
+
+    message = refused(altered(models["denoising-autoencoder"], tmp_path / "model", change))
+    assert said in message
+    assert "Value error" not in message
+
+
 def test_a_learned_shape_without_images_of_it_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
     def change(record: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
         record["profile"]["size"] = [4096, 4096]

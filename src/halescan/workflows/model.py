@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from halescan import __version__
-from halescan.data.profiles import Profile
+from halescan.data.profiles import Profile, complaints
 from halescan.detectors import Detector, find_detector
 from halescan.errors import HalescanError, ModelError
 from halescan.evaluation.baselines import HealthyMean
@@ -214,8 +214,8 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
             model.poor_reconstruction,
         )  # what a report says must be there too, before any scan
     except ValidationError as error:
-        what = error.errors(include_url=False)[0]["msg"]
-        raise ModelError(f"{folder}: its profile cannot be used ({what}); copy or train the model again") from error
+        what = _in_one_line(complaints(error))
+        raise ModelError(f"{folder}: its profile cannot be used: {what}. Copy or train the model again") from error
     except HalescanError as error:
         raise ModelError(f"{folder}: {_in_one_line(error)}") from error
     except _UNFIT as error:
@@ -225,7 +225,7 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
     return model
 
 
-def _in_one_line(error: BaseException) -> str:
+def _in_one_line(error: BaseException | str) -> str:
     """What an error says, without torch's list of all that differs and its stack of C++ calls."""
     line = " ".join((str(error) or type(error).__name__).split())
     return line if len(line) <= 300 else line[:300] + " ..."
