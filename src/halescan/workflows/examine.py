@@ -96,7 +96,7 @@ def examine(
         paths: Files or folders.
         out: Folder of the results: `out/case-.../report.html` and so on, and `out/cases.csv`.
         false_alarms: Share of healthy cases that may be called above the threshold, in (0, 1).
-        formats: Any of "html", "pdf", "json", "overlay", "map"; `case.json` is always written.
+        formats: One or more of "html", "pdf", "json", "overlay", "map"; `case.json` is always written.
         identity: Note in the owner-only `identity.csv` at home which person each case is.
         um_per_px: µm per pixel of whole slides whose files do not say it.
         tile_um_per_px: µm per pixel at which slides are looked at, for a model that learned from images without a
@@ -235,6 +235,8 @@ def _check(false_alarms: float, lang: str, formats: Sequence[str]) -> None:
         raise SettingError(f"the false-alarm rate must lie in (0, 1), got {false_alarms}; 0.05 is usual")
     if lang not in LANGUAGES:
         raise SettingError(f"reports are written in {', '.join(LANGUAGES)}; got {lang!r}")
+    if not formats:
+        raise SettingError(f"no report format is named; choose some of {', '.join(FORMATS)}")
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise SettingError(f"unknown report formats {', '.join(unknown)}; there are {', '.join(FORMATS)}")
