@@ -82,13 +82,18 @@ def _patient_lines(record: dict[str, Any]) -> list[str]:
     found = record["patient"]
     if found is None:
         return []
-    n = found["n"]
-    few = found["auroc"]["value"] is not None and found["auroc"]["low"] is None
+    n, both = found["n"], found.get("with_both", 0)
+    figures = f"auroc: {figure_words(found['auroc'])}, average_precision: {figure_words(found['average_precision'])}"
+    if found["auroc"]["value"] is not None and found["auroc"]["low"] is None:
+        figures += f"; too few patients for an interval: {n['healthy']} healthy, {n['abnormal']} abnormal"
+        counted = "each patient counts"
+    else:
+        counted = f"of {n['healthy']} healthy and {n['abnormal']} abnormal patients; each counts"
+    mixed = f"{both} patient{' has' if both == 1 else 's have'} healthy and abnormal cases"
     return [
-        f"patient auroc: {figure_words(found['auroc'])}, average_precision: {figure_words(found['average_precision'])}",
-        f"  of {n['healthy']} healthy and {n['abnormal']} abnormal patients"
-        + (", too few of a class for an interval" if few else "")
-        + "; each counts by the strangest of its cases",
+        f"patient {figures}",
+        f"  {counted} by the strangest of its cases",
+        *([f"  {mixed}, and count{'s' * (both == 1)} as abnormal, by the strangest of them all"] if both else []),
     ]
 
 
