@@ -114,7 +114,7 @@ def test_what_was_made_says_how_many_images_the_calibrating_units_are_and_names_
     chosen = f"chose with {learned['choose']}, " if learned["choose"] else ""
     assert images > units
     assert model.lines()[1].startswith(
-        f"learned from {learned['learn']} images, {chosen}calibrated on {units} healthy patients ({images} images)"
+        f"learned from {learned['learn']} images, {chosen}calibrated on all {units} healthy patients ({images} images)"
     )
 
 
