@@ -25,6 +25,8 @@ PADIM = ["--profile", "lung-ct", "--detector", "padim"]
         (["examine", "m", "p", "--out", "o", "--false-alarms", "nan"], "(0, 1), got nan"),
         (["examine", "m", "p", "--out", "o", "--lang", "xx"], "en, fr"),
         (["examine", "m", "p", "--out", "o", "--reports", "docx"], "html, pdf"),
+        (["examine", "m", "p", "--out", "o", "--reports", ""], "choose some of html, pdf, json, overlay, map"),
+        (["examine", "m", "p", "--out", "o", "--reports", " ,"], "no report format is named"),
         (["examine", "m", "p", "--out", "o", "--device", "quantum"], "cpu, cuda"),
         (["examine", "m", "p", "--out", "o", "--jobs", "0"], "--jobs"),
         (["examine", "m", "p", "--out", "o", "--log-file", "no/such/folder.log"], "name another file"),

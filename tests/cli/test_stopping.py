@@ -1,5 +1,6 @@
 """Stopped by Ctrl-C, or by a reader that has gone, a command leaves nothing half done."""
 
+import csv
 import os
 import shutil
 import signal
@@ -95,8 +96,18 @@ def test_a_scheduler_s_word_to_end_says_what_is_kept_too(
     monkeypatch.setattr("halescan.workflows.train.fit", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
     said = say("train", phantoms.healthy, "--out", tmp_path / "m", *QUICK)
     assert said.code == 143
-    assert f"{tmp_path / 'm.partial'} keeps the prepared scans, and nothing learned yet" in said.err
-    assert said.sentence.endswith("Run the same command again with --resume")
+    assert f"{tmp_path / 'm.partial'} keeps the prepared scans, and nothing learned yet" in said.sentence
+    assert said.sentence.endswith("train goes on from there with --resume")
+
+
+@pytest.mark.parametrize("where", ["healthy_cohort", "prepared"])
+def test_ctrl_c_in_train_before_anything_is_kept_advises_no_resume(
+    say: Say, phantoms: PhantomFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(f"halescan.workflows.train.{where}", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    said = say("train", phantoms.healthy, "--out", tmp_path / "m", *QUICK)
+    assert said.code == 130
+    assert said.sentence.endswith("Run the same command again")
 
 
 def test_ctrl_c_in_examine_leaves_whole_cases_only_and_no_worker_and_a_second_run_does_the_rest(
@@ -106,9 +117,14 @@ def test_ctrl_c_in_examine_leaves_whole_cases_only_and_no_worker_and_a_second_ru
     process = started(*words)
     said = interrupted(process, after="examining", seconds=0.7)
     assert said.code == 130
-    assert said.sentence.startswith("halescan: stopped")
     assert living(process.pid) == []
     folders = [path for path in (tmp_path / "o").iterdir() if path.is_dir()]
+    assert said.sentence == (
+        f"halescan: stopped; nothing is left half written. {len(folders)} of 120 cases are done and lie in "
+        f"{tmp_path / 'o'}; the same command goes on where it stopped"
+    )
+    with (tmp_path / "o" / "cases.csv").open() as table:
+        assert {row["case"] for row in csv.DictReader(table)} == {folder.name for folder in folders}
     assert all(len(list(folder.iterdir())) == 2 for folder in folders)
     assert not any(folder.name.startswith(".") for folder in folders)
     both = [started(*words), started(*words)]  # and two at once get on with each other

@@ -63,16 +63,17 @@ def test_a_file_may_stand_alone(tmp_path: Path) -> None:
         ({"modalities": "MR"}, "modalities must be a list of words, got 'MR'; [] is usual"),
         ({"size": ["wide", 64]}, "size must be a list of whole numbers, got 'wide'; [224, 224] is usual"),
         ({"detector_settings": 3}, "detector_settings must be a table of names and values, got 3; {} is usual"),
-        ({"window_hu": [1]}, "window_hu must hold more values"),
+        ({"window_hu": [1]}, "window_hu must hold more values, got 1"),
         ({"window_hu": [1, 2, 3]}, "window_hu must hold 2 values, got 3"),
         ({"title": 3}, "title must be a word, got 3"),
         ({"name": ""}, "name must not be empty"),
         ({"dims": 3}, "size must be 3 numbers"),
         ({"size": [4, 4]}, "between 8 and 4096"),
-        ({"window_hu": [400, -1000]}, "the lower one first"),
+        ({"size": [224]}, "profile generic: size must be 2 numbers between 8 and 4096, as dims is 2; got [224]"),
+        ({"window_hu": [400, -1000]}, "the lower one first; got [400.0, -1000.0]"),
         ({"intensity": "window"}, "needs window_hu"),
-        ({"median_slices": 2}, "must be odd"),
-        ({"slice_pooling": ["top", 0]}, "a share in"),
+        ({"median_slices": 2}, "must be odd, or 0 for none; got 2"),
+        ({"slice_pooling": ["top", 0]}, 'a share in (0, 1], as ["top", 0.1]; got ["top", 0.0]'),
         ({"slice_pooling": ["top", "much"]}, "a list of one of mean, max, top, then a finite number, got 'much'"),
         ({"spacing_mm": [1.0]}, "spacing_mm must be 2 numbers"),
         ({"mask": "tissue"}, "needs channels 3"),
@@ -93,6 +94,13 @@ def test_a_wrong_setting_is_refused_by_name_with_what_it_may_be(changes: dict[st
 def test_an_unknown_name_is_answered_with_the_names_there_are() -> None:
     with pytest.raises(SettingError, match=r"no profile is called 'chest'; choose one of chest-xray, lung-ct"):
         load_profile("chest")
+
+
+@pytest.mark.parametrize("base", ["", 'base = "lung-ct"\n'])
+def test_settings_of_the_detector_that_are_no_table_are_refused_in_a_file_too(tmp_path: Path, base: str) -> None:
+    (tmp_path / "own.toml").write_text(f"{base}detector_settings = 3\n")
+    with pytest.raises(SettingError, match="detector_settings must be a table of names and values, got 3"):
+        load_profile(tmp_path / "own.toml")
 
 
 def test_a_file_that_is_absent_or_no_toml_is_refused(tmp_path: Path) -> None:

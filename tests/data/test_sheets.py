@@ -86,6 +86,46 @@ def test_a_broken_table_is_refused_in_a_sentence(tmp_path: Path, name: str, cont
         read_table(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a.png,p1\n", "line 2 has 2 cells, expected 3 as in the heading. Put a cell that holds a comma into quotes"),
+        ("a.png,p1,good\nb.png\n", "line 3 has 1 cell, expected 3"),
+        ("a.png,Smith, J,good\nb.png,p2,good\n", "line 2 has 4 cells, expected 3 as in the heading. Put"),
+        ("a,b,c,d\n\ne,f\ng\n", "line 2 has 4 cells, expected 3 as in the heading; 2 more lines do not fit. Put"),
+    ],
+)
+def test_a_line_with_other_cells_than_the_heading_is_refused_by_its_number(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    (tmp_path / "manifest.csv").write_text("file,patient,label\n" + content)
+    with pytest.raises(TableError) as caught:
+        read_table(tmp_path / "manifest.csv")
+    assert said in str(caught.value)
+    assert "Smith" not in str(caught.value)
+    assert list(manifests_near(tmp_path)) == [tmp_path / "manifest.csv"]  # it is not passed over either
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "file,label\na.png,good,,\nb.png,bad\n,,,\n\n",  # a spreadsheet's empty cells behind the last column
+        "file,label,,\na.png,good,,\nb.png,bad\n",
+        "file,label,\na.png,good,a remark\nb.png,bad,\n",
+        'file,label,site\na.png,good,"north, south"\nb.png,bad,\n',
+        "file,label,site\na.png,good,north\u2028south\nb.png,bad,\n",
+    ],
+)
+def test_empty_lines_and_empty_cells_behind_the_last_column_do_no_harm(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    assert [row.label for row in read_table(tmp_path / "t.csv")] == ["healthy", "abnormal"]
+
+
+def test_a_spreadsheet_may_leave_cells_out(tmp_path: Path) -> None:
+    (row,) = read_table(write(tmp_path, "xlsx", [["file", "label", "patient"], ["a.png"]]))
+    assert (row.label, row.patient) == (None, None)
+
+
 def test_an_absent_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="cannot be read"):
         read_table(tmp_path / "none.csv")

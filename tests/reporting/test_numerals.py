@@ -49,6 +49,14 @@ def test_a_percentage_has_no_needless_zeros():
     assert percent(0.0048, "en") == "0.48\u202f%"
 
 
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(1e-9, "0.0000001"), (0.00004, "0.004"), (0.000049, "0.0049"), (0, "0"), (0.0001, "0.01"), (1e-30, "1e-28")],
+)
+def test_a_small_share_is_not_called_none(share: float, said: str):
+    assert percent(share, "en") == f"{said}\u202f%"
+
+
 def test_a_bound_prints_as_at_most():
     assert p_value(0.005, "en", bound=True) == "p\u00a0≤\u00a00.005"
     assert p_value(0.02, "fr") == "p\u00a0=\u00a00,020"

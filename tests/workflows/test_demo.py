@@ -47,7 +47,7 @@ def test_a_demo_stopped_by_ctrl_c_says_how_to_start_it_anew(tmp_path: Path) -> N
 
     with pytest.raises(KeyboardInterrupt) as stopped:
         demo(tmp_path / "demo", listen=stop)
-    assert stopped.value.__notes__ == ["the demo starts anew each time; run it again with --overwrite"]
+    assert stopped.value.__notes__ == ["The demo starts anew each time; run it again with --overwrite"]
 
 
 def test_an_unknown_language_costs_no_training(tmp_path: Path) -> None:

@@ -378,7 +378,25 @@ def test_a_figure_by_patient_says_of_how_many_and_has_no_interval_where_they_are
     found = done.record["patient"]
     assert found["n"] == {"healthy": 3, "abnormal": 3}
     assert found["auroc"]["low"] is found["sensitivity_at"]["0.95"]["low"] is None
-    assert "  of 3 healthy and 3 abnormal patients, too few of a class for an interval" in "\n".join(done.lines())
+    (said,) = [line for line in done.lines() if line.startswith("patient auroc")]
+    assert said.endswith("; too few patients for an interval: 3 healthy, 3 abnormal")
+    assert not any("healthy and abnormal cases" in line for line in done.lines())
+
+
+def test_a_patient_with_healthy_and_abnormal_slices_is_said_to_count_as_abnormal(
+    model_folder: Path, test_set: Path, tmp_path: Path
+) -> None:
+    test = with_manifest(
+        test_set, tmp_path / "test", patient=lambda n, _: "p0" if n in (0, 23) else f"p{n}", study=lambda n, _: f"{n}"
+    )
+    done = evaluate(model_folder, test, out=tmp_path / "out", false_alarms=0.1)
+    assert done.record["patient"]["with_both"] == 1
+    assert done.record["patient"]["n"] == {"healthy": 11, "abnormal": 12}
+    at = next(place for place, line in enumerate(done.lines()) if line.startswith("patient auroc"))
+    assert done.lines()[at + 1 : at + 3] == [
+        "  of 11 healthy and 12 abnormal patients; each counts by the strangest of its cases",
+        "  1 patient has healthy and abnormal cases, and counts as abnormal, by the strangest of them all",
+    ]
 
 
 def test_few_healthy_p_values_are_not_said_to_keep_their_promise(evaluated: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from halescan.workflows.evaluation import Evaluation, _baseline_lines, _counted
+from halescan.workflows.evaluation import Evaluation, _baseline_lines, _counted, _decision_lines
 
 
 def near(*names: str) -> Evaluation:
@@ -31,3 +31,9 @@ def test_trivial_statistics_have_headings_and_a_dash_where_there_is_no_figure() 
 def test_one_abnormal_scan_is_one_scan() -> None:
     assert _counted({"n": {"images": 2, "abnormal": 1}, "about": {}}) == "scan"
     assert _counted({"n": {"images": 3, "abnormal": 2}, "about": {}}) == "scans"
+
+
+def test_a_tiny_rate_is_said_as_it_was_asked() -> None:
+    about = {"false_alarms": {"asked": 1e-9, "units": 165, "unit": "patient"}}
+    (line,) = _decision_lines({"about": about, "operating_point": None})
+    assert line == "no decision at 0.0000001\u202f% false alarms: too few healthy patients (165)"

@@ -14,6 +14,7 @@ from halescan.errors import OutputError, ScanError, SettingError, TrainingError
 from halescan.io import read
 from halescan.reporting.json_out import listed_findings
 from halescan.synthesis.cohort import PhantomFolders
+from halescan.training.run import Progress
 from halescan.workflows.examine import decision, examine, regions
 from halescan.workflows.recalibrate import recalibrate
 from halescan.workflows.train import train
@@ -45,6 +46,25 @@ def test_planted_lesions_score_higher_than_healthy_phantoms(model_folder: Path, 
     well = examine(model_folder, test_set / "healthy", out=tmp_path / "well", **QUICK)
     means = [np.mean([record["verdict"]["score"] for record in done.records]) for done in (sick, well)]
     assert means[0] > means[1]
+
+
+@pytest.mark.parametrize(("overwrite", "way"), [(False, "the same command goes on"), (True, "with its --overwrite")])
+def test_stopped_half_way_the_table_lists_all_that_is_done_in_this_run_and_earlier_ones(
+    model_folder: Path, phantoms: PhantomFolders, tmp_path: Path, overwrite: bool, way: str
+) -> None:
+    scans = sorted(phantoms.new.glob("*.dcm"))
+    examine(model_folder, scans[0], out=tmp_path / "o", **QUICK)
+    (tmp_path / "o" / "cases.csv").unlink()
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "examining" and progress.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        examine(model_folder, scans[1:], out=tmp_path / "o", overwrite=overwrite, listen=stop, **QUICK)
+    assert stopped.value.__notes__[0].startswith(f"2 of 4 cases are done and lie in {tmp_path / 'o'}; {way}")
+    with (tmp_path / "o" / "cases.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 3
 
 
 def test_a_second_run_does_nothing_and_gives_the_same_table(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from halescan.errors import ModelError
+from halescan.scoring.calibration import Calibration
 from halescan.synthesis.cohort import PhantomFolders
 from halescan.training.model_folder import read_model, write_model
 from halescan.workflows.model import card_facts, load_model
@@ -133,6 +134,30 @@ def test_a_profile_of_other_images_is_refused(models: dict[str, Path], tmp_path:
     assert "profile" in refused(altered(models["denoising-autoencoder"], tmp_path / "model", change))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        (
+            "size",
+            [32],
+            "its profile cannot be used: size must be 2 numbers between 8 and 4096, as dims is 2; got [32].",
+        ),
+        ("erode", "x", "erode must be a finite number, got 'x'"),
+        ("erode", ["x" * 1000], "erode must be a finite number, got ['xxx"),
+        ("of-tomorrow", 1, "there is no setting 'of-tomorrow'"),
+    ],
+)
+def test_a_profile_that_is_wrong_is_refused_in_our_own_words(
+    models: dict[str, Path], tmp_path: Path, field: str, value: Any, said: str
+) -> None:
+    def change(record: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        record["profile"][field] = value
+
+    message = refused(altered(models["denoising-autoencoder"], tmp_path / "model", change))
+    assert said in message
+    assert "Value error" not in message
+
+
 def test_a_learned_shape_without_images_of_it_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
     def change(record: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
         record["profile"]["size"] = [4096, 4096]
@@ -163,6 +188,35 @@ def test_a_model_calibrated_on_nobody_says_that_it_gives_no_p_values(models: dic
     calibration = replace(model.healthy.calibration, guarantee="none")
     said = replace(model, healthy=replace(model.healthy, calibration=calibration)).lines()
     assert any(line.startswith("no p-values and no decisions") and "recalibrate" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("facts", "unit", "guarantee", "said"),
+    [
+        ({}, "image", "split", ["8 images, patients unknown", "learned from 5 images, calibrated on 3 healthy images"]),
+        ({"calibrate": 4}, "image", "split", [..., "calibrated on 3 healthy images (4 with near-copies)"]),
+        ({"calibrate": 4}, "patient", "split", [..., "calibrated on 3 healthy patients (4 images)"]),
+        (
+            {"scans": 3, "summary": "3 images of 3 patients", "learn": 8, "calibrate": 8},
+            "patient",
+            "cross",
+            [
+                "3 scans of 3 patients, 8 images in all",
+                "learned from 8 images, calibrated on all 3 healthy patients (8 images) by cross-conformal folds (a "
+                "weaker guarantee)",
+            ],
+        ),
+    ],
+)
+def test_what_is_said_of_scans_images_and_units_adds_up(
+    models: dict[str, Path], facts: dict[str, Any], unit: Any, guarantee: Any, said: list[Any]
+) -> None:
+    model = load_model(models["healthy-atlas"])
+    plain = {"summary": "8 images, patients unknown", "images": 8, "scans": 8, "learn": 5, "choose": 0, "calibrate": 3}
+    scores = Calibration(scores=np.arange(3.0), groups=np.arange(3), unit=unit, guarantee=guarantee)
+    model = replace(model, record={**model.record, "training_set": {**model.record["training_set"], **plain, **facts}})
+    lines = replace(model, healthy=replace(model.healthy, calibration=scores)).lines()
+    assert all(words is ... or line.endswith(words) for line, words in zip(lines, said, strict=False))
 
 
 @pytest.mark.parametrize(

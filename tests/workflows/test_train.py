@@ -114,7 +114,7 @@ def test_what_was_made_says_how_many_images_the_calibrating_units_are_and_names_
     chosen = f"chose with {learned['choose']}, " if learned["choose"] else ""
     assert images > units
     assert model.lines()[1].startswith(
-        f"learned from {learned['learn']} images, {chosen}calibrated on {units} healthy patients ({images} images)"
+        f"learned from {learned['learn']} images, {chosen}calibrated on all {units} healthy patients ({images} images)"
     )
 
 
@@ -253,6 +253,23 @@ def test_resuming_with_another_request_says_what_differs(phantoms: PhantomFolder
         train(some(phantoms.healthy, 20, tmp_path / "some"), out=tmp_path / "cut", resume=True, **LEARNED)
 
 
+def test_a_second_training_of_the_same_model_is_refused_before_it_reads_a_scan(
+    phantoms: PhantomFolders, tmp_path: Path
+) -> None:
+    heard: list[str] = []
+
+    def second(progress: Progress) -> None:
+        if not heard:
+            heard.append(progress.stage)
+            for more in ({}, {"overwrite": True}, {"resume": True}):
+                with pytest.raises(OutputError, match=r"m\.partial is being written by another training \(process"):
+                    train(tmp_path / "nothing", out=tmp_path / "m", **more, **ATLAS)
+
+    train(phantoms.healthy, out=tmp_path / "m", listen=second, **ATLAS)
+    assert heard
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
 def test_an_unfinished_training_is_never_thrown_away_unasked(phantoms: PhantomFolders, tmp_path: Path) -> None:
     cut_short(phantoms.healthy, tmp_path / "cut")
     with pytest.raises(
@@ -363,7 +380,7 @@ def whole(phantoms: PhantomFolders, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.mark.parametrize(
     ("detector", "stage", "kept"),
     [
-        ("padim", "preparing scans", "nothing is kept"),
+        ("padim", "preparing scans", "Nothing is kept"),
         ("padim", "encoder", "the encoder after 1 of 10 steps"),
         ("padim", "gaussians", "the encoder after 10 of 10 steps"),
         ("patchcore", "patches", "the encoder after 10 of 10 steps"),

@@ -16,7 +16,7 @@ from halescan.cli.telling import plain
 from halescan.errors import HalescanError, SettingError
 
 BadCall: Any = typer.BadParameter.__base__  # UsageError: of click, or of the copy of click inside newer typers
-STOPPED = "stopped; nothing is left half written. Run the same command again"
+STOPPED = "stopped; nothing is left half written"
 STOPS = (130, 128 + signal.SIGTERM)  # Ctrl-C, and the word of a scheduler
 
 
@@ -28,6 +28,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     logging.raiseExceptions = False  # a full disk under the log must not end in a traceback
     logging.getLogger("halescan").addHandler(logging.NullHandler())  # else errors would go to stderr, with all details
+    notes: list[str] = []
     try:
         _check_text(sys.argv[1:])
         code = app(prog_name="halescan", standalone_mode=False)
@@ -35,7 +36,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except SystemExit as end:
-        code = end.code
+        code, notes = end.code, getattr(end, "__notes__", [])
     except BrokenPipeError:
         _hush()  # whoever read our lines has gone: `halescan detectors | head`
         code = 1
@@ -44,8 +45,7 @@ def main() -> None:
     except Exception as error:
         code = _fail(*_explain(error))
     if code in STOPS:
-        resumes = sys.argv[1:2] == ["train"]
-        _fail(STOPPED + (" with --resume" if resumes else ""), int(code))
+        _fail(". ".join([STOPPED, *(notes or ["Run the same command again"])]), int(code))
     try:
         sys.stdout.flush()
     except OSError:

@@ -12,14 +12,15 @@ from halescan.cli.telling import plain
 
 @contextmanager
 def listening(quiet: bool = False, one_bar: bool = False) -> Iterator[Callable[[Any], None]]:
-    """A listener for `Progress`, and for what a command has to say when it is stopped."""
+    """A listener for `Progress`; a Ctrl-C goes on as the end it means, with all notes on it: typer would lose them."""
     try:
         with _progress(quiet, one_bar) as listen:
             yield listen
-    except (KeyboardInterrupt, SystemExit) as stop:
-        for note in getattr(stop, "__notes__", []):  # typer lets go of a Ctrl-C and what it says
-            typer.echo(plain(note), err=True)
-        raise
+    except KeyboardInterrupt as stop:
+        end = SystemExit(130)
+        for note in getattr(stop, "__notes__", ()):
+            end.add_note(note)
+        raise end from stop
 
 
 @contextmanager

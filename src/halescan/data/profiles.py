@@ -104,17 +104,22 @@ class Profile(BaseModel):
     def _agree(self) -> Self:
         """Refuse settings that contradict each other."""
         if len(self.size) != self.dims or min(self.size) < 8 or max(self.size) > 4096:
-            raise ValueError(f"size must be {self.dims} numbers between 8 and 4096, as dims is {self.dims}")
+            raise ValueError(
+                f"size must be {self.dims} numbers between 8 and 4096, as dims is {self.dims}; got {[*self.size]}"
+            )
         if self.spacing_mm is not None and (len(self.spacing_mm) != self.dims or min(self.spacing_mm) <= 0):
-            raise ValueError(f"spacing_mm must be {self.dims} numbers above 0, as dims is {self.dims}")
+            raise ValueError(
+                f"spacing_mm must be {self.dims} numbers above 0, as dims is {self.dims}; got {[*self.spacing_mm]}"
+            )
         if self.intensity == "window" and self.window_hu is None:
             raise ValueError('intensity "window" needs window_hu, for example [-1000, 400]')
         if self.window_hu is not None and self.window_hu[0] >= self.window_hu[1]:
-            raise ValueError("window_hu must be two grey values, the lower one first")
+            raise ValueError(f"window_hu must be two grey values, the lower one first; got {[*self.window_hu]}")
         if self.median_slices and self.median_slices % 2 == 0:
-            raise ValueError("median_slices must be odd, or 0 for none")
+            raise ValueError(f"median_slices must be odd, or 0 for none; got {self.median_slices}")
         if not 0 < self.slice_pooling[1] <= 1:
-            raise ValueError('slice_pooling must be a rule and a share in (0, 1], for example ["top", 0.1]')
+            got = json.dumps(self.slice_pooling)
+            raise ValueError(f'slice_pooling must be a rule and a share in (0, 1], as ["top", 0.1]; got {got}')
         if self.mask == "tissue" and self.channels == 1:
             raise ValueError('mask "tissue" looks for stained colour and needs channels 3')
         if self.stain != "as-is" and self.channels == 1:
@@ -336,9 +341,10 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _overlay(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Fields with changes on top."""
     same_detector = changes.get("detector", fields.get("detector")) == fields.get("detector")
-    settings = dict(fields.get("detector_settings") or {}) if same_detector else {}
+    known = (same_detector and fields.get("detector_settings")) or {}
     changed = changes.get("detector_settings", {})
-    merged = {**settings, **changed} if isinstance(changed, Mapping) else changed
+    both = isinstance(known, Mapping) and isinstance(changed, Mapping)
+    merged = {**known, **changed} if both else known if changed == {} else changed  # one that is no table is refused
     return {**fields, **changes, "detector_settings": merged}
 
 
@@ -351,8 +357,12 @@ def _build(fields: dict[str, Any], named: str) -> Profile:
     try:
         return Profile(**fields)
     except ValidationError as error:
-        said = "; ".join(_sentence(problem) for problem in error.errors(include_url=False))
-        raise SettingError(f"profile {named}: {said}") from error
+        raise SettingError(f"profile {named}: {complaints(error)}") from error
+
+
+def complaints(error: ValidationError) -> str:
+    """What is wrong with the fields of a profile, in our words, each thing once."""
+    return "; ".join(dict.fromkeys(_sentence(problem) for problem in error.errors(include_url=False)))
 
 
 def _sentence(problem: Any) -> str:
@@ -361,7 +371,11 @@ def _sentence(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"there is no setting {field!r}; there are {', '.join(Profile.model_fields)}"
     if problem["type"] == "missing":
-        return f"{field} is missing" if len(problem["loc"]) == 1 else f"{field} must hold more values"
+        return (
+            f"{field} is missing"
+            if len(problem["loc"]) == 1
+            else f"{field} must hold more values, got {len(problem['input'])}"
+        )
     if problem["type"] == "too_long":
         return f"{field} must hold {problem['ctx']['max_length']} values, got {len(problem['input'])}"
     if problem["type"] == "string_too_short":

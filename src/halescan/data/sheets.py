@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 
 from halescan.data.item import Row, split_called
@@ -79,10 +80,10 @@ def check_once(path: Path, rows: Sequence[Row]) -> None:
 def _names_files(path: Path) -> bool:
     """Whether a table has a column of files; a list of checksums of the same name has none."""
     try:
-        lines = lines_of(path)
+        cells = _cells_of(path)
     except TableError:
         return False
-    return bool(lines) and any(name in lines[0] for name in _FILE_COLUMNS)
+    return len(cells) > 1 and any(name in _head(cells) for name in _FILE_COLUMNS)
 
 
 def lines_of(path: Path) -> list[dict[str, str]]:
@@ -98,22 +99,57 @@ def numbered_lines_of(path: Path) -> list[tuple[int, dict[str, str]]]:
     """The same, each with its number in the file; the heading is line 1.
 
     Raises:
-        TableError: if it cannot be read.
+        TableError: if it cannot be read, or a line of text has more or fewer cells than the heading: which cell stands
+            in which column would be a guess. Empty cells behind the last column are none.
     """
+    cells = _cells_of(path)
+    head = _head(cells)
+    lines = [(number, row) for number, row in enumerate(cells[1:], start=2) if any(cell.strip() for cell in row)]
+    if path.suffix.lower() != ".xlsx":  # where every cell knows its column
+        _check_even(path, cells[0] if cells else [], lines)
+    return [
+        (number, {name: row[at].strip() if at < len(row) else "" for at, name in enumerate(head) if name})
+        for number, row in lines
+    ]
+
+
+def _cells_of(path: Path) -> list[list[str]]:
+    """All cells, row by row."""
     try:
-        cells = _spreadsheet(path) if path.suffix.lower() == ".xlsx" else _text(path)
+        return _spreadsheet(path) if path.suffix.lower() == ".xlsx" else _text(path)
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({error.strerror or 'not a table'})") from error
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: is not UTF-8 text; save it as .csv in UTF-8 or as .xlsx") from error
     except csv.Error as error:
         raise TableError(f"{path}: is not a table: {error}") from error
-    head = [cell.strip().lower() for cell in cells[0]] if cells else []
-    return [
-        (number, {name: row[at].strip() if at < len(row) else "" for at, name in enumerate(head) if name})
-        for number, row in enumerate(cells[1:], start=2)
-        if any(cell.strip() for cell in row)
-    ]
+
+
+def _head(cells: list[list[str]]) -> list[str]:
+    """The names of the columns."""
+    return [cell.strip().lower() for cell in cells[0]] if cells else []
+
+
+def _check_even(path: Path, head: list[str], lines: list[tuple[int, list[str]]]) -> None:
+    """Refuse lines whose cells are not those of the heading."""
+    least = _filled(head)
+    uneven = [(number, row) for number, row in lines if len(row) < least or _filled(row) > len(head)]
+    if not uneven:
+        return
+    number, row = uneven[0]
+    found = max(_filled(row), min(len(row), least))
+    more = len(uneven) - 1
+    also = f"; {more} more line{'s do' if more > 1 else ' does'} not fit" if more else ""
+    sign = {",": "comma", ";": "semicolon", "\t": "tab"}[separator_of(path) or ","]
+    raise TableError(
+        f"{path}: line {number} has {found} cell{'s' * (found != 1)}, expected {least} as in the heading{also}. Put a "
+        f"cell that holds a {sign} into quotes, and leave the {sign} beside a cell that is empty"
+    )
+
+
+def _filled(row: list[str]) -> int:
+    """How many cells a row has up to its last one that is not empty: spreadsheets add empty ones behind it."""
+    return max((at for at, cell in enumerate(row, start=1) if cell.strip()), default=0)
 
 
 def separator_of(path: Path) -> str | None:
@@ -127,7 +163,7 @@ def separator_of(path: Path) -> str | None:
 def _text(path: Path) -> list[list[str]]:
     """Cells of a text table; tabs in .tsv, else whichever of tab, semicolon and comma the heading holds most."""
     text = path.read_text(encoding="utf-8-sig")
-    return list(csv.reader(text.splitlines(), delimiter=_separator(path, text.partition("\n")[0])))
+    return list(csv.reader(StringIO(text), delimiter=_separator(path, text.partition("\n")[0])))
 
 
 def _separator(path: Path, heading: str) -> str:

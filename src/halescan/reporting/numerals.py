@@ -38,13 +38,20 @@ def apart(value: float | None, other: float | None, lang: Lang, *, digits: int =
 
 
 def percent(share: float | None, lang: Lang) -> str:
-    """A share in [0, 1] as a percentage without needless zeros: "5 %", "0.5 %", "12.3 %"."""
+    """A share in [0, 1] as a percentage without needless zeros: "5 %", "0.5 %", "12.3 %"; nothing but 0 is "0 %"."""
     if share is None or not math.isfinite(share):
         return MISSING
-    text = f"{100 * share:.2f}" if share < 0.01 else f"{100 * share:.1f}"
-    text = text.rstrip("0").rstrip(".") or "0"
     space = "\u00a0" if lang == "fr" else "\u202f"
-    return _localised(text, lang) + space + "%"
+    return _localised(_of_a_hundred(share), lang) + space + "%"
+
+
+def _of_a_hundred(share: float) -> str:
+    """One decimal, below 1 % two, and as many as two digits need where those would all be 0."""
+    decimals = 2 if share < 0.01 else 1
+    if 0 < share < 0.0001:
+        decimals = 1 - math.floor(math.log10(100 * share))
+    text = f"{100 * share:.{decimals}f}" if decimals < 12 else f"{100 * share:.0e}"
+    return text.rstrip("0").rstrip(".") if decimals < 12 else text
 
 
 def fixed(value: float, lang: Lang, *, decimals: int) -> str:

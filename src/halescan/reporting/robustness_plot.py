@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from halescan.errors import OutputError
+from halescan.reporting.numerals import percent
 from halescan.reporting.plots import ABNORMAL, GREY, HEALTHY
 
 _COLUMNS = 4
@@ -50,7 +51,9 @@ def _draw(axes: Any, rows: Sequence[Mapping[str, Any]], words: Mapping[str, str]
     """One distortion, from none on the left to strong on the right, evenly spaced."""
     places = list(range(len(rows)))
     axes.axhline(0.5, color=GREY, linestyle=":", linewidth=1.0, label="AUROC of chance")
-    axes.axhline(asked, color=ABNORMAL, linestyle=":", linewidth=1.0, label=f"false alarms asked ({asked:.0%})")
+    axes.axhline(
+        asked, color=ABNORMAL, linestyle=":", linewidth=1.0, label=f"false alarms asked ({percent(asked, 'en')})"
+    )
     for key, label, colour, marker, line in _LINES:
         known = [place for place in places if rows[place][key]["value"] is not None]
         values = [rows[place][key]["value"] for place in known]

@@ -301,7 +301,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "model-detector": ("Detector", "Détecteur"),
     "model-source": ("Source", "Source"),
     "model-profile": ("Profile", "Profil"),
-    "model-trained-on": ("Trained on", "Entraîné sur"),
+    "model-trained-on": ("Made from", "Établi à partir de"),  # some of them calibrate
     "model-trained-on-images": ("{images} healthy images", "{images} images saines"),
     "model-trained-on-patients": (
         "{images} healthy images of {patients} patients",

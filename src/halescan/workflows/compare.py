@@ -1,16 +1,16 @@
 """Compare: every method on every data set with every seed, beside the trivial baselines, as one page and one table."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from halescan.errors import OutputError, SettingError
 from halescan.reporting.compare_page import write_compare_page
 from halescan.reporting.json_out import write_atomically, write_json
 from halescan.training.run import Progress, say_nothing
+from halescan.workflows.alone import alone_in
 from halescan.workflows.clock import Clock
 from halescan.workflows.comparison.curves import curves_of
 from halescan.workflows.comparison.done import Done
@@ -146,7 +146,7 @@ def compare(
     work = _Work(
         out, costs, by=tuple(by), robustness=robustness, pictures=pictures, keep_models=keep_models, retry=retry
     )
-    with _alone(out):
+    with alone_in(out / "cells", "comparison"):
         leaks = {dataset.name: _leaks_of(dataset, out, jobs, listen) for dataset in sets}
         done = _do_all(work, cells, listen)
     record = comparison_record(
@@ -189,34 +189,6 @@ def _claim(out: Path) -> None:
         raise OutputError(f"{out} holds something else than a comparison; choose another --out")
     try:
         (out / "cells").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep a second comparison out of the folder; the lock goes with the process, however that ends."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        yield
-        return
-    with _lock_file(out) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OutputError(f"{out} is being written by another comparison; wait for it or choose another") from error
-        yield
-
-
-def _lock_file(out: Path) -> TextIO:
-    """The file that is locked.
-
-    Raises:
-        OutputError: if the folder cannot be written, as that of a comparison put away for good.
-    """
-    try:
-        return (out / "cells" / "lock").open("w")
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
 

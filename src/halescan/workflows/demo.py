@@ -63,7 +63,7 @@ def demo(
             listen=listen,
             **_recipe(volumes),
         )
-    done = examine(model, out / "phantoms" / "new", out=out / "reports", lang=lang, listen=listen)
+        done = examine(model, out / "phantoms" / "new", out=out / "reports", lang=lang, listen=listen)
     lines = [
         "These are made-up phantoms: they show how Halescan works, not how well it works on patients.",
         *model.lines(),
@@ -77,12 +77,12 @@ def demo(
 
 @contextmanager
 def _nothing_half_done() -> Iterator[None]:
-    """Ctrl-C in the demo: training's advice to resume does not hold here."""
+    """Ctrl-C in the demo, or a scheduler's word to end: the advice to go on does not hold here."""
     try:
         yield
-    except KeyboardInterrupt:
-        stop = KeyboardInterrupt()
-        stop.add_note("the demo starts anew each time; run it again with --overwrite")
+    except (KeyboardInterrupt, SystemExit) as told:
+        stop = type(told)(*told.args)
+        stop.add_note("The demo starts anew each time; run it again with --overwrite")
         raise stop from None
 
 

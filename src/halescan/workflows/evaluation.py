@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from halescan.evaluation.leaks import Shortcut, shortcut_sentence
+from halescan.reporting.numerals import percent
 from halescan.reporting.words import features_words
 
 _UNLIKELY = 0.05  # p-values of healthy cases that would look like this less often are called unreliable
@@ -81,13 +82,18 @@ def _patient_lines(record: dict[str, Any]) -> list[str]:
     found = record["patient"]
     if found is None:
         return []
-    n = found["n"]
-    few = found["auroc"]["value"] is not None and found["auroc"]["low"] is None
+    n, both = found["n"], found.get("with_both", 0)
+    figures = f"auroc: {figure_words(found['auroc'])}, average_precision: {figure_words(found['average_precision'])}"
+    if found["auroc"]["value"] is not None and found["auroc"]["low"] is None:
+        figures += f"; too few patients for an interval: {n['healthy']} healthy, {n['abnormal']} abnormal"
+        counted = "each patient counts"
+    else:
+        counted = f"of {n['healthy']} healthy and {n['abnormal']} abnormal patients; each counts"
+    mixed = f"{both} patient{' has' if both == 1 else 's have'} healthy and abnormal cases"
     return [
-        f"patient auroc: {figure_words(found['auroc'])}, average_precision: {figure_words(found['average_precision'])}",
-        f"  of {n['healthy']} healthy and {n['abnormal']} abnormal patients"
-        + (", too few of a class for an interval" if few else "")
-        + "; each counts by the strangest of its cases",
+        f"patient {figures}",
+        f"  {counted} by the strangest of its cases",
+        *([f"  {mixed}, and count{'s' * (both == 1)} as abnormal, by the strangest of them all"] if both else []),
     ]
 
 
@@ -128,11 +134,12 @@ def _decision_lines(record: dict[str, Any]) -> list[str]:
                 "(--threshold)"
             ]
         return [
-            f"no decision at {alarms['asked']:.1%} false alarms: too few healthy {alarms['unit']}s ({alarms['units']})"
+            f"no decision at {percent(alarms['asked'], 'en')} false alarms: too few healthy {alarms['unit']}s "
+            f"({alarms['units']})"
         ]
     realised, threshold = figure_words(alarms["realised"]), record["about"].get("threshold")
     if alarms["asked"] is not None:
-        where = f"at {alarms['asked']:.1%} asked false alarms: realised {realised}"
+        where = f"at {percent(alarms['asked'], 'en')} asked false alarms: realised {realised}"
     elif threshold is not None:
         where = f"at the threshold {threshold:g}: false alarms {realised}"
     else:

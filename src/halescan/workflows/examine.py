@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -95,7 +96,7 @@ def examine(
         paths: Files or folders.
         out: Folder of the results: `out/case-.../report.html` and so on, and `out/cases.csv`.
         false_alarms: Share of healthy cases that may be called above the threshold, in (0, 1).
-        formats: Any of "html", "pdf", "json", "overlay", "map"; `case.json` is always written.
+        formats: One or more of "html", "pdf", "json", "overlay", "map"; `case.json` is always written.
         identity: Note in the owner-only `identity.csv` at home which person each case is.
         um_per_px: µm per pixel of whole slides whose files do not say it.
         tile_um_per_px: µm per pixel at which slides are looked at, for a model that learned from images without a
@@ -105,6 +106,7 @@ def examine(
         SettingError: for a rate, language, format or scale that does not exist, or another scale than the model's own.
         ScanError: if there is no scan at all.
         OutputError: if results of another model or other settings lie in the way and `overwrite` is not set.
+        KeyboardInterrupt: passed on, with a note of how many cases are done; `cases.csv` lists them.
     """
     _check(false_alarms, lang, formats)
     out = Path(out)
@@ -126,28 +128,27 @@ def examine(
     workers = jobs or os.cpu_count() or 1
     flat = [case for case in cases if not holds_slide(case)]
     kept = Kept({planned.case.key for planned in todo})
-    differences = shift_of(opened_model, flat, jobs=workers, kept=kept, listen=listen) if todo else ()
     asked = tuple(dict.fromkeys((*formats, "json")))  # the record says that a case is done
-    with Writer(lang=lang, formats=asked, jobs=workers, cases=len(todo)) as writer:
-        results = case_results(
-            opened_model,
-            todo,
-            false_alarms=false_alarms,
-            differences=differences,
-            kept=kept,
-            tile_um_per_px=tile_um_per_px,
-            jobs=workers,
-            listen=listen,
-        )
-        for number, (planned, result, errors) in enumerate(results, 1):
-            problems += errors
-            if result is not None:
-                writer.write(result, planned.folder)
-            listen(Progress("examining", number, len(todo)))
-        problems += writer.finish()
-    records = [_read_record(planned.folder) for planned in plan]
-    found = tuple(record for record in records if record is not None)
-    write_cases_csv((*found, *_earlier(out, plan)), out / "cases.csv")
+    with _telling_what_is_done(plan, out, overwrite=overwrite):
+        differences = shift_of(opened_model, flat, jobs=workers, kept=kept, listen=listen) if todo else ()
+        with Writer(lang=lang, formats=asked, jobs=workers, cases=len(todo)) as writer:
+            results = case_results(
+                opened_model,
+                todo,
+                false_alarms=false_alarms,
+                differences=differences,
+                kept=kept,
+                tile_um_per_px=tile_um_per_px,
+                jobs=workers,
+                listen=listen,
+            )
+            for number, (planned, result, errors) in enumerate(results, 1):
+                problems += errors
+                if result is not None:
+                    writer.write(result, planned.folder)
+                listen(Progress("examining", number, len(todo)))
+            problems += writer.finish()
+    found = _listed(plan, out)
     log.info("examined %d cases", len(found))
     return Examination(out, found, tuple(problems), differences, sum(record is not None for record in done))
 
@@ -237,6 +238,8 @@ def _check(false_alarms: float, lang: str, formats: Sequence[str]) -> None:
         raise SettingError(f"the false-alarm rate must lie in (0, 1), got {false_alarms}; 0.05 is usual")
     if lang not in LANGUAGES:
         raise SettingError(f"reports are written in {', '.join(LANGUAGES)}; got {lang!r}")
+    if not formats:
+        raise SettingError(f"no report format is named; choose some of {', '.join(FORMATS)}")
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise SettingError(f"unknown report formats {', '.join(unknown)}; there are {', '.join(FORMATS)}")
@@ -277,6 +280,30 @@ def _finished(planned: _Planned, overwrite: bool) -> dict[str, Any] | None:
         f"{planned.folder} holds results of another model, other settings or a changed scan; "
         "choose another --out, or --overwrite to replace them"
     )
+
+
+@contextmanager
+def _telling_what_is_done(plan: Sequence[_Planned], out: Path, *, overwrite: bool) -> Iterator[None]:
+    """List what is done at a person's Ctrl-C too, or a scheduler's word to end, and add to it how far it was."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        with suppress(OutputError):  # a full disk takes no table, and how far it was is told all the same
+            _listed(plan, out)
+        records = [(_read_record(planned.folder) or {}, planned) for planned in plan]
+        done = sum(record.get("request_sha256") == planned.request for record, planned in records)
+        way = "with its --overwrite the same command does all of them again"
+        way = way if overwrite else "the same command goes on where it stopped"
+        stop.add_note(f"{done} of {len(plan)} cases are done and lie in {out}; {way}")
+        raise
+
+
+def _listed(plan: Sequence[_Planned], out: Path) -> tuple[dict[str, Any], ...]:
+    """The records of the planned cases that are done, once `cases.csv` lists all that lie in the folder."""
+    records = [_read_record(planned.folder) for planned in plan]
+    found = tuple(record for record in records if record is not None)
+    write_cases_csv((*found, *_earlier(out, plan)), out / "cases.csv")
+    return found
 
 
 def _earlier(out: Path, plan: Sequence[_Planned]) -> Iterator[dict[str, Any]]:

@@ -114,7 +114,8 @@ def _by_patient(judged: Judged, scores: np.ndarray, options: Mapping[str, Any]) 
     n = {"healthy": int((~gathered.labels).sum()), "abnormal": int(gathered.labels.sum())}
     image, at = image_figures(gathered.labels, gathered.scores, seed=options["seed"], draws=options["draws"])
     image, at = of_so_many_patients(image, **n), of_so_many_patients(at, **n)
-    return {**image, "sensitivity_at": at, "pooled_by": "max", "n": n}
+    ill, well = ({groups[place] for place in np.flatnonzero(judged.labels == called)} for called in (True, False))
+    return {**image, "sensitivity_at": at, "pooled_by": "max", "n": n, "with_both": len((ill & well) - {None})}
 
 
 def _operating_point(judged: Judged, options: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from halescan import __version__
-from halescan.data.profiles import Profile
+from halescan.data.profiles import Profile, complaints
 from halescan.detectors import Detector, find_detector
 from halescan.errors import HalescanError, ModelError
 from halescan.evaluation.baselines import HealthyMean
@@ -125,10 +125,10 @@ class Model:
         """What happened, for a person."""
         learned, calibration = self.record["training_set"], self.healthy.calibration
         lines = [
-            f"{self.detector.name} with profile {self.profile.name}: {learned['summary']}",
+            f"{self.detector.name} with profile {self.profile.name}: {_made_from(learned)}",
             f"learned from {learned['learn']} image{'s' * (learned['learn'] != 1)}, "
             + (f"chose with {learned['choose']}, " if learned["choose"] else "")
-            + _calibrated_on(calibration, 0 if "recalibrated_on" in self.record else learned["calibrate"]),
+            + _calibrated_on(calibration, self.record),
         ]
         if "abnormal" in learned:
             lines.append(f"supervised: learned from abnormal scans too, {learned['abnormal']['summary']}")
@@ -214,8 +214,8 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
             model.poor_reconstruction,
         )  # what a report says must be there too, before any scan
     except ValidationError as error:
-        what = error.errors(include_url=False)[0]["msg"]
-        raise ModelError(f"{folder}: its profile cannot be used ({what}); copy or train the model again") from error
+        what = _in_one_line(complaints(error))
+        raise ModelError(f"{folder}: its profile cannot be used: {what}. Copy or train the model again") from error
     except HalescanError as error:
         raise ModelError(f"{folder}: {_in_one_line(error)}") from error
     except _UNFIT as error:
@@ -225,7 +225,7 @@ def load_model(folder: Path | str | Model, *, device: str = "auto") -> Model:
     return model
 
 
-def _in_one_line(error: BaseException) -> str:
+def _in_one_line(error: BaseException | str) -> str:
     """What an error says, without torch's list of all that differs and its stack of C++ calls."""
     line = " ".join((str(error) or type(error).__name__).split())
     return line if len(line) <= 300 else line[:300] + " ..."
@@ -288,13 +288,26 @@ def card_facts(model: Model) -> dict[str, Any]:
     }
 
 
-def _calibrated_on(calibration: Calibration, images: int) -> str:
+def _made_from(learned: dict[str, Any]) -> str:
+    """The scans, and how many images there are in them where some are volumes: it is images that are dealt out."""
+    if learned["images"] == learned.get("scans", learned["images"]):
+        return str(learned["summary"])
+    return f"{learned['summary'].replace('image', 'scan', 1)}, {learned['images']} images in all"
+
+
+def _calibrated_on(calibration: Calibration, record: dict[str, Any]) -> str:
     """How many units there were, and of how many images: the slices of a volume and near-copies are one unit."""
-    several = f" ({images} images)" if images > calibration.units else ""
-    folds = " by cross-conformal folds (a weaker guarantee)" if calibration.guarantee == "cross" else ""
-    return (
-        f"calibrated on {calibration.units} healthy {calibration.unit}{'s' * (calibration.units != 1)}{several}{folds}"
-    )
+    anew = "recalibrated_on" in record
+    # not known of models recalibrated before it was written down
+    images = record.get("recalibrated_images", 0) if anew else record["training_set"]["calibrate"]
+    several = f" ({images} {'with near-copies' if calibration.unit == 'image' else 'images'})"
+    units = f"{calibration.units} healthy {calibration.unit}{'s' * (calibration.units != 1)}"
+    units += several if images > calibration.units else ""
+    if anew:
+        return f"calibrated anew on other scans: {units}"
+    if calibration.guarantee == "cross":
+        return f"calibrated on all {units} by cross-conformal folds (a weaker guarantee)"
+    return f"calibrated on {units}"
 
 
 def _missed(record: dict[str, Any]) -> str:

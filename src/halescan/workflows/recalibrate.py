@@ -64,7 +64,8 @@ def recalibrate(
         "profile": recipe.model_dump(mode="json"),
         "recalibrated_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "recalibrated_from": old.facts.fingerprint,
-        "recalibrated_on": cohort.summary(),
+        "recalibrated_on": cohort.subset(np.unique(images.item_of)).summary(),
+        "recalibrated_images": len(images),
         "recalibrated_units": fresh.calibration.units,
         "recalibrated_digests": {"contents": content_digests(cohort), "pixels": list(images.pixels)},
     }

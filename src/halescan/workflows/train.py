@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,6 +30,7 @@ from halescan.training.run import Progress, Run, say_nothing
 from halescan.training.settings import typed_settings
 from halescan.types import Note, SomeImages
 from halescan.workflows.abnormal import Abnormal, abnormal_cohort, check_apart, fit
+from halescan.workflows.alone import alone_in, refuse_beside_another
 from halescan.workflows.calibrate import AT_ONCE, Pair, calibrate, chunks
 from halescan.workflows.drawn import poor_reconstruction
 from halescan.workflows.healthy import (
@@ -45,7 +47,7 @@ from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
 from halescan.workflows.places import Direction, Places
 from halescan.workflows.slides import learned_profile, told_scale
-from halescan.workflows.work_folder import open_work_folder
+from halescan.workflows.work_folder import open_work_folder, work_folder_of
 
 _PLACES = 4096  # of each healthy map, for how rare its values are
 _PICTURED = 8  # images of which a method may show what it draws
@@ -102,11 +104,13 @@ def train(
         ShapeError: if the detector cannot take the profile's images.
         ScanError: if no scan could be prepared.
         OutputError: if `out` holds anything but the model of this very request, or `OUT.partial` something learned that
-            is not to be resumed, and `overwrite` is not set.
+            is not to be resumed, and `overwrite` is not set; or if another process trains the model of `out` just now.
         SettingError: if the training to be resumed has another request.
         KeyboardInterrupt: passed on, with a note of what is kept for `resume`.
     """
     out = Path(out)
+    work = work_folder_of(out)
+    refuse_beside_another(work, "training")
     recipe = load_profile(profile, profile_settings)
     learner = new_detector(recipe, detector, size, detector_settings)
     _check_kind(learner, recipe)
@@ -119,34 +123,41 @@ def train(
     wanted |= {} if folds else {"folds": False}
     if out.exists() and not overwrite:
         return _done_already(out, wanted, cohort, device)
-    begun = open_work_folder(out, wanted, resume=resume, overwrite=overwrite)
-    work = begun.path
-    with begun.saying_what_is_kept():
-        images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
-        ill = None
-        if called_ill is not None:
-            check_apart(cohort, called_ill)
-            ill = Abnormal(
-                called_ill, prepared(called_ill, recipe, work / "abnormal", jobs=jobs, listen=listen), cohort
+    with alone_in(work, "training"):
+        begun = open_work_folder(out, wanted, resume=resume, overwrite=overwrite)
+        with begun.saying_what_is_kept():
+            images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
+            ill = None
+            if called_ill is not None:
+                check_apart(cohort, called_ill)
+                ill = Abnormal(
+                    called_ill, prepared(called_ill, recipe, work / "abnormal", jobs=jobs, listen=listen), cohort
+                )
+            parts = split_parts(
+                np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=sets_aside(learner, recipe)
             )
-        parts = split_parts(
-            np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=sets_aside(learner, recipe)
-        )
-        parts = parts if folds else replace(parts, folds=())
-        run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
-        learned = _learn(learner, images, parts, cohort, ill, run)
-        units = unit_numbers(cohort, images.item_of)[0]
-        places = learn_places(learned, recipe, images, parts.learn, parts.choose, units)
-        healthy_facts = _calibrated(learned, recipe, places, images, parts, cohort, ill, run)
-    mean = HealthyMean().fit(batch.images for batch in SomeImages(images, parts.learn, batch_size=AT_ONCE))
-    poor = poor_reconstruction(learned, mean, images.subset(_unseen(parts)))
-    record = {**_record(learned, recipe, cohort, images, parts, ill, poor, seed), "request_sha256": digest(wanted)}
-    record["training_set"]["notes"] += begun.remarks
-    if not folds and healthy_facts.calibration.guarantee == "none":
-        record["training_set"]["notes"].append("trained without folds, as asked: nothing is calibrated")
-    model = Model(record, learned, recipe, places, mean, healthy_facts, problems=problems_of(cohort, images))
-    saved = model.save(out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite)
-    shutil.rmtree(work, ignore_errors=True)
+            parts = parts if folds else replace(parts, folds=())
+            run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
+            learned = _learn(learner, images, parts, cohort, ill, run)
+            units = unit_numbers(cohort, images.item_of)[0]
+            places = learn_places(learned, recipe, images, parts.learn, parts.choose, units)
+            healthy_facts = _calibrated(learned, recipe, places, images, parts, cohort, ill, run)
+            mean = HealthyMean().fit(batch.images for batch in SomeImages(images, parts.learn, batch_size=AT_ONCE))
+            poor = poor_reconstruction(learned, mean, images.subset(_unseen(parts)))
+            record = {
+                **_record(learned, recipe, cohort, images, parts, ill, poor, seed),
+                "request_sha256": digest(wanted),
+            }
+            record["training_set"]["notes"] += begun.remarks
+            if not folds and healthy_facts.calibration.guarantee == "none":
+                record["training_set"]["notes"].append("trained without folds, as asked: nothing is calibrated")
+            model = Model(record, learned, recipe, places, mean, healthy_facts, problems=problems_of(cohort, images))
+            saved = model.save(
+                out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite
+            )
+        shutil.rmtree(work, ignore_errors=True)
+    if os.name == "nt":  # what is locked cannot be removed there
+        shutil.rmtree(work, ignore_errors=True)
     log.info("trained %s on %d images", learned.name, len(images))
     return saved
 

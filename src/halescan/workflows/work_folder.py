@@ -10,6 +10,7 @@ from typing import Any
 
 from halescan.errors import ModelError, OutputError, SettingError
 from halescan.training.checkpoint import read_checkpoint, write_whole
+from halescan.workflows.alone import LOCK
 
 _RATES = ("learning_rate", "encoder_rate")  # may change on the way: they say how, not what, is learned
 _MOST_TOLD = 4  # differences in one message
@@ -45,9 +46,14 @@ class WorkFolder:
         """In one sentence."""
         learned = _learned(self.path)
         if learned is None and not (self.path / "images" / "images.json").exists():
-            return "nothing is kept: no scan was prepared yet, or not all of them"
+            return "Nothing is kept, as no scan was prepared yet, or not all of them. Run the same command again"
         told = ", and nothing learned yet" if learned is None else f" and {learned}"
         return f"{self.path} keeps the prepared scans{told}; train goes on from there with --resume"
+
+
+def work_folder_of(out: Path) -> Path:
+    """Where the work folder of a model lies."""
+    return out.with_name(out.name + ".partial")
 
 
 def open_work_folder(out: Path, wanted: Mapping[str, Any], *, resume: bool, overwrite: bool) -> WorkFolder:
@@ -63,7 +69,7 @@ def open_work_folder(out: Path, wanted: Mapping[str, Any], *, resume: bool, over
         OutputError: if something learned lies there and neither `resume` nor `overwrite` is set, or the place cannot
             be written.
     """
-    work = out.with_name(out.name + ".partial")
+    work = work_folder_of(out)
     asked = json.loads(json.dumps(wanted))
     begun = _read_note(work / "request.json")
     if begun is None or (overwrite and not resume):
@@ -83,11 +89,14 @@ def open_work_folder(out: Path, wanted: Mapping[str, Any], *, resume: bool, over
 
 
 def _begin(work: Path, asked: dict[str, Any]) -> WorkFolder:
-    """An empty one."""
+    """An empty one, but for the lock that keeps others out."""
     try:
-        if work.exists():
-            shutil.rmtree(work)
-        work.mkdir(parents=True)
+        work.mkdir(parents=True, exist_ok=True)
+        for entry in work.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != LOCK:
+                entry.unlink()
     except OSError as error:
         raise OutputError(f"{work}: cannot be written ({error.strerror}); choose another --out") from error
     return _noted(work, asked, [])
