@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from halescan.errors import SettingError, ShapeError
+from halescan.reporting.numerals import percent
 from halescan.scoring.calibration import Calibration, false_alarm_range
 
 RNG = np.random.default_rng(2)
@@ -70,6 +71,14 @@ def test_above_the_threshold_is_the_same_as_p_at_or_below_the_rate(pairs, rate, 
         assert rate < calibration.strictest_rate
     else:
         assert (score > threshold) == (calibration.p_value(score)[0] <= rate + 1e-9)
+
+
+@pytest.mark.parametrize("units", [1, 20, 31, 46, 99, 100, 165, 999, 12_345])
+def test_the_strictest_rate_is_supported_when_asked_for_as_it_is_printed(units):
+    calibration = Calibration(np.arange(units, dtype=float))
+    printed = percent(calibration.strictest_told, "en").removesuffix("%")
+    assert calibration.supports(float(printed) / 100)
+    assert calibration.strictest_told < calibration.strictest_rate + 0.001
 
 
 @pytest.mark.parametrize(("n", "rate"), [(19, 0.05), (99, 0.01), (29, 0.1), (9, 0.1), (199, 0.07)])

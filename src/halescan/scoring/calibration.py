@@ -78,6 +78,12 @@ class Calibration:
         """The smallest false-alarm rate that so many units can support; 1 means: none."""
         return 1 / (self.units + 1)
 
+    @property
+    def strictest_told(self) -> float:
+        """`strictest_rate` rounded up to the digits of a printed percentage: asked for as told, it is supported."""
+        digits = 1000 if self.strictest_rate >= 0.01 else 10_000
+        return math.ceil(self.strictest_rate * digits - 1e-9) / digits
+
     def supports(self, rate: float) -> bool:
         """Whether a decision at this false-alarm rate is possible.
 
@@ -202,7 +208,7 @@ class Calibration:
         told = {"asked": float(rate), "needed": units_for(rate)}
         if not self.units:
             return Note("not-calibrated", told)
-        return Note("rate-not-supported", {**told, "strictest": self.strictest_rate, "units": self.units})
+        return Note("rate-not-supported", {**told, "strictest": self.strictest_told, "units": self.units})
 
 
 def units_support(units: int, rate: float) -> bool:

@@ -17,6 +17,7 @@ from halescan.detectors import Detector, find_detector
 from halescan.errors import HalescanError, ModelError
 from halescan.evaluation.baselines import HealthyMean
 from halescan.reporting.card import model_card
+from halescan.reporting.numerals import percent
 from halescan.reporting.words import sentence
 from halescan.scoring.calibration import Calibration
 from halescan.training.model_folder import fingerprint, read_model, write_model
@@ -133,7 +134,7 @@ class Model:
         if "abnormal" in learned:
             lines.append(f"supervised: learned from abnormal scans too, {learned['abnormal']['summary']}")
         if calibration.units:
-            lines.append(f"false-alarm rates from {calibration.strictest_rate:.2%} upwards are supported")
+            lines.append(f"false-alarm rates from {percent(calibration.strictest_told, 'en')} upwards are supported")
         else:
             lines.append(
                 "no p-values and no decisions: nothing healthy was kept or left out in turn to calibrate on. Train "
