@@ -37,6 +37,7 @@ def test_every_thread_gets_a_part_of_the_images_no_larger_than_it_takes_well(
     score = model.detector.score
     monkeypatch.setattr(model.detector, "score", lambda part: sizes.append(len(part)) or score(part))
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
+    monkeypatch.setattr("torch.set_num_threads", lambda number: None)  # or it would be left with those of this test
     monkeypatch.setattr(type(model.detector), "at_once", 4)
     model.measure(Batch(images(6)))
     assert sorted(sizes) == {1: [2, 4], 2: [3, 3], 3: [2, 2, 2]}[threads]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from halescan.networks.blocks import resize, two_or_more
+from halescan.networks.pointwise import Pointwise
 
 
 class Bottleneck(nn.Module):
@@ -80,7 +81,7 @@ class _Residual(nn.Module):
     def __init__(self, inside: int, out: int, *, stride: int = 1) -> None:
         super().__init__()
         self.stride = stride
-        self.past = nn.Sequential(nn.Conv2d(inside, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+        self.past = nn.Sequential(Pointwise(inside, out, stride=stride, bias=False), nn.BatchNorm2d(out))
         self.through = nn.Sequential(
             nn.Conv2d(inside, out, 3, stride, 1, bias=False),
             nn.BatchNorm2d(out),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from halescan.networks.blocks import cut, double_conv, pad_to_multiple, resize
 from halescan.networks.inpainting import Inpainting, PlaceMemory, Remembering, masked_shortcut
+from halescan.networks.pointwise import Pointwise
 
 _BOUNDS = (-0.1, 1.6)
 
@@ -211,7 +212,7 @@ class _Halving(nn.Module):
             nn.Conv2d(out, out, 3, padding=1, bias=False),
             nn.BatchNorm2d(out),
         )
-        self.beside = nn.Conv2d(inside, out, 1, stride=2)
+        self.beside = Pointwise(inside, out, stride=2)
 
     def forward(self, images: Tensor) -> Tensor:
         return nn.functional.silu(self.body(images) + self.beside(images))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from halescan.errors import WeightsError
+from halescan.networks.pointwise import thin_first
 
 _LARGEST_NUMBER = 1_000_000  # in a config.json: no vision model is as wide, deep or large
 _CODE = {"auto_map", "attn_implementation", "experts_implementation", "quantization_config"}  # may fetch and run code
@@ -59,6 +60,7 @@ class TransformersModel(nn.Module):
             raise WeightsError(f"this installation of transformers has no vision model {kind!r}: {why}") from error
         self.config = config
         self.model.load_state_dict(plain, strict=False)
+        thin_first(self.model)
         asked = "interpolate_pos_encoding"  # a plain ViT refuses images of another size than it was taught with
         self._any_size = {asked: True} if asked in inspect.signature(self.model.forward).parameters else {}
 
