@@ -1,7 +1,8 @@
 """1 x 1 convolutions with a stride, without PyTorch's own: training it on a CPU destroys memory.
 
-Its gradient by the weight (oneDNN, as in PyTorch 2.13) writes beyond its workspace from three threads on, and the
-program dies somewhere later. To thin the image out first and multiply then gives the same numbers.
+Its gradient by the weight writes beyond its workspace where channels are few or threads are three or more, and the
+program dies somewhere later (oneDNN, as in PyTorch 2.13; https://github.com/uxlfoundation/oneDNN/issues/6035). To thin
+the image out first and multiply then gives the same numbers.
 """
 
 from torch import Tensor, nn
