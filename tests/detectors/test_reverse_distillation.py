@@ -67,7 +67,7 @@ def test_the_teacher_does_not_learn() -> None:
 
 @pytest.mark.parametrize("loss", ["global", "places", "square"])
 def test_with_every_loss_a_lesion_raises_the_map(loss: str) -> None:
-    detector, plain = fitted(loss=loss), healthy(4, grid=GRID, seed=5)
+    detector, plain = fitted(loss=loss, steps=150), healthy(4, grid=GRID, seed=5)
     before, after = detector.score(plain).map, detector.score(with_lesion(plain, contrast=0.5)).map
     assert before is not None
     assert after is not None
