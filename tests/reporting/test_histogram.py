@@ -49,6 +49,11 @@ def test_score_and_threshold_labels_stand_on_lines_of_their_own():
     assert abs(float(_place(svg, "this case").get("y", 0)) - float(_place(svg, "threshold").get("y", 0))) >= 18
 
 
+def test_without_a_threshold_the_score_stands_where_it_does_beside_a_far_one():
+    heights = [_place(_draw(score=2.2, threshold=cut), "this case").get("y") for cut in (None, 1.0)]
+    assert heights[0] == heights[1]
+
+
 def test_a_label_near_the_right_edge_turns_inwards():
     assert _place(_draw(score=2.2), "this case").get("text-anchor") == "end"
     assert _place(_draw(score=0.8), "this case").get("text-anchor") == "start"

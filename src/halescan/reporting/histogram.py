@@ -45,7 +45,7 @@ def histogram_svg(
     here, there = _x(score, low, high), _x(score if cut is None else cut, low, high)
     turned, cut_turned = _turned(here, there), _turned(there, here)
     # of labels to the left of their lines the right one stands higher, and the other's line begins below it
-    heights = (_UPPER, _LOWER) if (here > there) == turned else (_LOWER, _UPPER)
+    heights = (_UPPER, _LOWER) if cut is None or (here > there) == turned else (_LOWER, _UPPER)
     parts += _mark(score, low, high, line=heights[0], text=score_text, turned=turned, colour=_SCORE, width=2.6)
     if cut is not None:
         parts += _mark(

@@ -22,7 +22,6 @@ from halescan.workflows.interpret import COMMON, findings_of, map_notes, model_n
 from halescan.workflows.model import Model
 from halescan.workflows.slide_scan import Scanned, scan_slide
 
-CLOSE_UPS = 6  # findings shown as they look through the microscope
 CLOSE_UP_PX = 320
 _AROUND = 1.6  # a close-up shows so many times a finding's longer side
 _LEAST_TILE = 0.5  # of a tile's side, at least
@@ -220,7 +219,7 @@ def _view(model: Model, slide: Slide, found: Scanned, findings: Sequence[Finding
             TileView(tiling.box(shown.tile.place), shown.tile.pixels, shown.score) for shown in found.strangest
         ),
     )
-    close = {finding.number: _close_up(slide, view, finding) for finding in findings[:CLOSE_UPS]}
+    close = {finding.number: _close_up(slide, view, finding) for finding in findings}
     return replace(view, close_ups=close)
 
 

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,7 +28,7 @@ from halescan.training.run import Progress, Run, say_nothing
 from halescan.training.settings import typed_settings
 from halescan.types import Note, SomeImages
 from halescan.workflows.abnormal import Abnormal, abnormal_cohort, check_apart, fit
-from halescan.workflows.alone import alone_in, refuse_beside_another
+from halescan.workflows.alone import refuse_beside_another
 from halescan.workflows.calibrate import AT_ONCE, Pair, calibrate, chunks
 from halescan.workflows.drawn import poor_reconstruction
 from halescan.workflows.healthy import (
@@ -47,7 +45,7 @@ from halescan.workflows.measure import Measure
 from halescan.workflows.model import Model, load_model, packages
 from halescan.workflows.places import Direction, Places
 from halescan.workflows.slides import learned_profile, told_scale
-from halescan.workflows.work_folder import open_work_folder, work_folder_of
+from halescan.workflows.work_folder import work_folder, work_folder_of
 
 _PLACES = 4096  # of each healthy map, for how rare its values are
 _PICTURED = 8  # images of which a method may show what it draws
@@ -109,8 +107,7 @@ def train(
         KeyboardInterrupt: passed on, with a note of what is kept for `resume`.
     """
     out = Path(out)
-    work = work_folder_of(out)
-    refuse_beside_another(work, "training")
+    refuse_beside_another(work_folder_of(out), "training")
     recipe = load_profile(profile, profile_settings)
     learner = new_detector(recipe, detector, size, detector_settings)
     _check_kind(learner, recipe)
@@ -123,41 +120,32 @@ def train(
     wanted |= {} if folds else {"folds": False}
     if out.exists() and not overwrite:
         return _done_already(out, wanted, cohort, device)
-    with alone_in(work, "training"):
-        begun = open_work_folder(out, wanted, resume=resume, overwrite=overwrite)
-        with begun.saying_what_is_kept():
-            images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
-            ill = None
-            if called_ill is not None:
-                check_apart(cohort, called_ill)
-                ill = Abnormal(
-                    called_ill, prepared(called_ill, recipe, work / "abnormal", jobs=jobs, listen=listen), cohort
-                )
-            parts = split_parts(
-                np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=sets_aside(learner, recipe)
+    with work_folder(out, wanted, resume=resume, overwrite=overwrite) as begun:
+        work = begun.path
+        images = prepared(cohort, recipe, work / "images", jobs=jobs, listen=listen)
+        ill = None
+        if called_ill is not None:
+            check_apart(cohort, called_ill)
+            ill = Abnormal(
+                called_ill, prepared(called_ill, recipe, work / "abnormal", jobs=jobs, listen=listen), cohort
             )
-            parts = parts if folds else replace(parts, folds=())
-            run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
-            learned = _learn(learner, images, parts, cohort, ill, run)
-            units = unit_numbers(cohort, images.item_of)[0]
-            places = learn_places(learned, recipe, images, parts.learn, parts.choose, units)
-            healthy_facts = _calibrated(learned, recipe, places, images, parts, cohort, ill, run)
-            mean = HealthyMean().fit(batch.images for batch in SomeImages(images, parts.learn, batch_size=AT_ONCE))
-            poor = poor_reconstruction(learned, mean, images.subset(_unseen(parts)))
-            record = {
-                **_record(learned, recipe, cohort, images, parts, ill, poor, seed),
-                "request_sha256": digest(wanted),
-            }
-            record["training_set"]["notes"] += begun.remarks
-            if not folds and healthy_facts.calibration.guarantee == "none":
-                record["training_set"]["notes"].append("trained without folds, as asked: nothing is calibrated")
-            model = Model(record, learned, recipe, places, mean, healthy_facts, problems=problems_of(cohort, images))
-            saved = model.save(
-                out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite
-            )
-        shutil.rmtree(work, ignore_errors=True)
-    if os.name == "nt":  # what is locked cannot be removed there
-        shutil.rmtree(work, ignore_errors=True)
+        parts = split_parts(
+            np.asarray(cohort.groups())[images.item_of], seed=seed, choosing=sets_aside(learner, recipe)
+        )
+        parts = parts if folds else replace(parts, folds=())
+        run = Run(seed, device, folder=work, resume=resume, weights=weights, listen=listen)
+        learned = _learn(learner, images, parts, cohort, ill, run)
+        units = unit_numbers(cohort, images.item_of)[0]
+        places = learn_places(learned, recipe, images, parts.learn, parts.choose, units)
+        healthy_facts = _calibrated(learned, recipe, places, images, parts, cohort, ill, run)
+        mean = HealthyMean().fit(batch.images for batch in SomeImages(images, parts.learn, batch_size=AT_ONCE))
+        poor = poor_reconstruction(learned, mean, images.subset(_unseen(parts)))
+        record = {**_record(learned, recipe, cohort, images, parts, ill, poor, seed), "request_sha256": digest(wanted)}
+        record["training_set"]["notes"] += begun.remarks
+        if not folds and healthy_facts.calibration.guarantee == "none":
+            record["training_set"]["notes"].append("trained without folds, as asked: nothing is calibrated")
+        model = Model(record, learned, recipe, places, mean, healthy_facts, problems=problems_of(cohort, images))
+        saved = model.save(out, beside=_history(work) | _pictures(work, learned, images, parts), overwrite=overwrite)
     log.info("trained %s on %d images", learned.name, len(images))
     return saved
 

@@ -3,14 +3,14 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from halescan.errors import ModelError, OutputError, SettingError
 from halescan.training.checkpoint import read_checkpoint, write_whole
-from halescan.workflows.alone import LOCK
+from halescan.workflows.alone import LOCK, alone_in
 
 _RATES = ("learning_rate", "encoder_rate")  # may change on the way: they say how, not what, is learned
 _MOST_TOLD = 4  # differences in one message
@@ -33,17 +33,8 @@ class WorkFolder:
     path: Path
     remarks: tuple[str, ...] = ()
 
-    @contextmanager
-    def saying_what_is_kept(self) -> Iterator[None]:
-        """Add to a person's Ctrl-C, or to a scheduler's word to end, what lies here."""
-        try:
-            yield
-        except (KeyboardInterrupt, SystemExit) as stop:
-            stop.add_note(self._kept())
-            raise
-
-    def _kept(self) -> str:
-        """In one sentence."""
+    def kept(self) -> str:
+        """What lies here, in one sentence."""
         learned = _learned(self.path)
         if learned is None and not (self.path / "images" / "images.json").exists():
             return "Nothing is kept, as no scan was prepared yet, or not all of them. Run the same command again"
@@ -54,6 +45,27 @@ class WorkFolder:
 def work_folder_of(out: Path) -> Path:
     """Where the work folder of a model lies."""
     return out.with_name(out.name + ".partial")
+
+
+@contextmanager
+def work_folder(out: Path, wanted: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Iterator[WorkFolder]:
+    """`open_work_folder`, with other processes kept out; it goes when all is done.
+
+    To a person's Ctrl-C, or to a scheduler's word to end, is added what lies in it.
+    """
+    path = work_folder_of(out)
+    with alone_in(path, "training"):
+        begun = open_work_folder(out, wanted, resume=resume, overwrite=overwrite)
+        try:
+            yield begun
+        except (KeyboardInterrupt, SystemExit) as stop:
+            stop.add_note(begun.kept())
+            raise
+        with suppress(OSError):
+            _empty(path)
+    with suppress(OSError):  # where another training has begun there, it stays
+        (path / LOCK).unlink()
+        path.rmdir()
 
 
 def open_work_folder(out: Path, wanted: Mapping[str, Any], *, resume: bool, overwrite: bool) -> WorkFolder:
@@ -92,14 +104,19 @@ def _begin(work: Path, asked: dict[str, Any]) -> WorkFolder:
     """An empty one, but for the lock that keeps others out."""
     try:
         work.mkdir(parents=True, exist_ok=True)
-        for entry in work.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name != LOCK:
-                entry.unlink()
+        _empty(work)
     except OSError as error:
         raise OutputError(f"{work}: cannot be written ({error.strerror}); choose another --out") from error
     return _noted(work, asked, [])
+
+
+def _empty(work: Path) -> None:
+    """Remove all but the lock."""
+    for entry in work.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != LOCK:
+            entry.unlink()
 
 
 def _go_on(
